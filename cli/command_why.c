@@ -1,0 +1,68 @@
+/* command_why.c - `kiln why`: which input made the last load a miss. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli_session.h"
+#include "command.h"
+#include "input_set.h"
+#include "message.h"
+#include "options.h"
+
+/* The library that a word means: a name, or a file that was loaded by itself. NULL for no word. */
+static char *library_of(const cli_options *options)
+{
+    if (options->words.count == 0)
+        return NULL;
+    const char *word = options->words.items[0];
+    return access(word, F_OK) == 0 ? input_library_name(word) : own(strdup(word));
+}
+
+static int explain(kiln_session *session, const char *library)
+{
+    char *text = NULL;
+    kiln_error *error = NULL;
+    kiln_status status = kiln_cache_explain(session, library, &text, &error);
+    if (status != KILN_OK) {
+        message_report(error);
+        return status == KILN_NOT_FOUND ? CLI_NO : CLI_FAILURE;
+    }
+    size_t length = strlen(text);
+    fputs(text, stdout);
+    if (length == 0 || text[length - 1] != '\n')
+        putchar('\n');
+    kiln_string_destroy(text);
+    return fflush(stdout) == 0 ? CLI_OK : CLI_FAILURE;
+}
+
+static int run(const cli_options *options)
+{
+    if (options->words.count > 1) {
+        message_error("'kiln why' takes one library, not '%s' as well", options->words.items[1]);
+        return CLI_FAILURE;
+    }
+    kiln_session *session = cli_session_open(options);
+    if (session == NULL)
+        return CLI_FAILURE;
+    char *library = library_of(options);
+    int code = explain(session, library);
+    free(library);
+    kiln_session_destroy(session);
+    return code;
+}
+
+const cli_command command_why = {
+    .name = "why",
+    .summary = "say which input made the last load a miss",
+    .synopsis = "[option ...] [NAME|FILE]",
+    .description = "Tells why the cache did not have a library when it was last loaded: which "
+                   "source, header, flag,\n"
+                   "environment variable or tool was another one. Without a name: the last miss of "
+                   "any library. Exits 1\n"
+                   "where no miss is recorded.\n",
+    .examples = "  kiln load app.c; kiln why\n"
+                "  kiln why app.c\n",
+    .option_groups = OPTIONS_COMMON,
+    .run = run,
+};

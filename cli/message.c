@@ -1,0 +1,104 @@
+/* message.c - see message.h. */
+#include "message.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "progress.h"
+#include "render.h"
+#include "words.h"
+
+static enum { UNDECIDED, PLAIN, COLORED } color_state;
+
+bool message_terminal_has_color(void)
+{
+    const char *refused = getenv("NO_COLOR");
+    const char *terminal = getenv("TERM");
+    if (refused != NULL && refused[0] != '\0')
+        return false;
+    return isatty(STDERR_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0;
+}
+
+void message_set_color(bool color)
+{
+    color_state = color ? COLORED : PLAIN;
+}
+
+static bool is_colored(void)
+{
+    if (color_state == UNDECIDED)
+        message_set_color(message_terminal_has_color());
+    return color_state == COLORED;
+}
+
+static void say(const char *severity, const char *format, va_list values)
+{
+    char *text = NULL;
+    progress_clear();
+    own(vasprintf(&text, format, values) < 0 ? NULL : text);
+    render_message(stderr, severity, text, is_colored());
+    free(text);
+}
+
+void message_error(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    say("error", format, values);
+    va_end(values);
+}
+
+void message_warning(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    say("warning", format, values);
+    va_end(values);
+}
+
+void message_note(const char *format, ...)
+{
+    va_list values;
+    progress_clear();
+    va_start(values, format);
+    fputs("kiln: ", stderr);
+    vfprintf(stderr, format, values);
+    putc('\n', stderr);
+    va_end(values);
+}
+
+/* Where in an error's rendered text libkiln's own message begins, "kiln: message\n": what stands
+ * before are diagnostics. */
+static size_t own_part(const char *rendered, const char *message)
+{
+    size_t length = strlen(rendered);
+    size_t own_length = strlen("kiln: ") + strlen(message) + 1;
+    if (length < own_length || strncmp(rendered + length - own_length, "kiln: ", 6) != 0)
+        return length;
+    return length - own_length;
+}
+
+void message_report(kiln_error *error)
+{
+    if (error == NULL) {
+        message_error("out of memory");
+        return;
+    }
+    const char *rendered = kiln_error_rendered(error);
+    const char *message = kiln_error_message(error);
+    char *diagnostics = own(strndup(rendered, own_part(rendered, message)));
+    progress_clear();
+    render_diagnostics(stderr, diagnostics, is_colored());
+    render_message(stderr, "error", message, is_colored());
+    free(diagnostics);
+    kiln_error_destroy(error);
+}
+
+void message_diagnostic(const kiln_diagnostic *diagnostic)
+{
+    progress_clear();
+    render_diagnostics(stderr, diagnostic->rendered, is_colored());
+}

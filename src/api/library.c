@@ -1,0 +1,469 @@
+/* library.c - loaded libraries: mapping a closure, handing out references, closing.
+ *
+ * A session has one library object for each image that it has loaded, counted by the handles that it gave out and by dependents.
+ * Mapping and unmapping happen outside of the session's mutex, since constructors and destructors run then. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/session.h"
+#include "base/path.h"
+#include "os/os.h"
+
+/* ---- the session's list; the mutex is held ---- */
+
+static kiln_library *find_library(const kiln_session *session, const image *image)
+{
+    for (kiln_library *library = session->libraries; library; library = library->next)
+        if (strcmp(library->image->id, image->id) == 0)
+            return library;
+    return NULL;
+}
+
+static void unlink_library(kiln_library *library)
+{
+    for (kiln_library **link = &library->session->libraries; *link; link = &(*link)->next) {
+        if (*link == library) {
+            *link = library->next;
+            return;
+        }
+    }
+}
+
+/* An image that no cache keeps is remembered as long as a library of it is loaded. */
+static void forget_uncached(kiln_session *session, const image *image)
+{
+    for (size_t i = 0; i < session->uncached_count; i++) {
+        if (strcmp(session->uncached[i]->id, image->id) == 0) {
+            image_release(session->uncached[i]);
+            session->uncached[i] = session->uncached[--session->uncached_count];
+            return;
+        }
+    }
+}
+
+/* ---- closing ---- */
+
+static void library_free(kiln_library *library)
+{
+    symbol_index_destroy(library->symbols);
+    pthread_mutex_destroy(&library->symbols_mutex);
+    image_release(library->image);
+    free(library->dependencies);
+    free(library);
+}
+
+kiln_status library_release(kiln_library *library)
+{
+    kiln_session *session = library->session;
+    pthread_mutex_lock(&session->mutex);
+    bool last = --library->references == 0;
+    if (last) {
+        unlink_library(library);
+        forget_uncached(session, library->image);
+    }
+    pthread_mutex_unlock(&session->mutex);
+    if (!last)
+        return KILN_OK;
+    kiln_status status = load_close(library->loaded);
+    for (size_t i = 0; i < library->dependency_count; i++)
+        library_release(library->dependencies[i]);
+    library_free(library);
+    return status;
+}
+
+kiln_status kiln_library_close(kiln_library *library)
+{
+    if (!library)
+        return KILN_OK;
+    kiln_session *session = library->session;
+    char *name = strdup(library->image->name);
+    kiln_status status = library_release(library);
+    load_collect();
+    if (status == KILN_OK && session->event_callback && name) {
+        event_sink sink = session_sink(session);
+        sink.emit(sink.data, &(kiln_event){.size = sizeof(kiln_event),
+                                           .kind = KILN_EVENT_CLOSED,
+                                           .library = name});
+    }
+    free(name);
+    return status;
+}
+
+/* ---- mapping ---- */
+
+typedef struct binding {
+    kiln_session *session;
+    const closure *closure;
+    const bind_options *options;
+    load_image *images;        /* one a node, the same order */
+    load_symbol **symbols;     /* one array a node */
+    kiln_library **libraries;  /* one a node, a reference each; NULL: not yet */
+    kiln_error **error;
+} binding;
+
+/* The host symbols that the image really takes, with the addresses that this load lends. */
+static bool lend_symbols(binding *binding, size_t index)
+{
+    const node *node = &binding->closure->nodes[index];
+    const string_list *used = &node->image->host_symbols;
+    load_symbol *symbols = calloc(used->count + 1, sizeof *symbols);
+    if (!symbols)
+        return false;
+    size_t count = 0;
+    for (size_t i = 0; i < used->count; i++)
+        for (size_t k = 0; k < node->spec->host_symbol_count; k++)
+            if (strcmp(node->spec->host_symbols[k].name, used->items[i]) == 0)
+                symbols[count++] = (load_symbol){.name = node->spec->host_symbols[k].name,
+                                                 .address = node->spec->host_symbols[k].address};
+    binding->symbols[index] = symbols;
+    binding->images[index].host_symbols = symbols;
+    binding->images[index].host_symbol_count = count;
+    return true;
+}
+
+static bool binding_begin(binding *binding)
+{
+    size_t count = binding->closure->count;
+    binding->images = calloc(count, sizeof *binding->images);
+    binding->symbols = calloc(count, sizeof *binding->symbols);
+    binding->libraries = calloc(count, sizeof *binding->libraries);
+    if (!binding->images || !binding->symbols || !binding->libraries)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const image *image = binding->closure->nodes[i].image;
+        bool in_memory = !image->in_cache || strncmp(image->path, "/proc/", 6) == 0;
+        binding->images[i] = (load_image){.name = image->name,
+                                          .id = image->id,
+                                          .path = image->path,
+                                          .fd = in_memory ? image->fd : -1};
+        if (!lend_symbols(binding, i))
+            return false;
+    }
+    return true;
+}
+
+static void binding_end(binding *binding)
+{
+    for (size_t i = 0; binding->symbols && i < binding->closure->count; i++)
+        free(binding->symbols[i]);
+    for (size_t i = binding->closure->count; binding->libraries && i-- > 0;)
+        if (binding->libraries[i])
+            library_release(binding->libraries[i]);
+    free(binding->images);
+    free(binding->symbols);
+    free(binding->libraries);
+}
+
+/* The images of a node and of all that it depends on, in the closure's order. */
+static void gather(const closure *closure, size_t index, bool *wanted)
+{
+    wanted[index] = true;
+    const node *node = &closure->nodes[index];
+    for (size_t i = 0; i < node->dependency_count; i++)
+        if (!wanted[node->dependencies[i]])
+            gather(closure, node->dependencies[i], wanted);
+}
+
+static kiln_status map_node(binding *binding, size_t index, loaded **out)
+{
+    const closure *closure = binding->closure;
+    bool *wanted = calloc(closure->count, sizeof *wanted);
+    load_image *images = calloc(closure->count, sizeof *images);
+    kiln_status status = KILN_NO_MEMORY;
+    if (wanted && images) {
+        load_request request = {.images = images,
+                                .visibility = binding->options->global ? KILN_GLOBAL : KILN_LOCAL,
+                                .auto_load = binding->options->auto_load};
+        gather(closure, index, wanted);
+        for (size_t i = 0; i < closure->count; i++)
+            if (wanted[i])
+                images[request.count++] = binding->images[i];
+        status = load_open(&request, out, binding->error);
+    } else {
+        error_no_memory(binding->error);
+    }
+    free(wanted);
+    free(images);
+    return status;
+}
+
+static kiln_library *library_create(binding *binding, size_t index, loaded *loaded)
+{
+    const node *node = &binding->closure->nodes[index];
+    kiln_library *library = calloc(1, sizeof *library);
+    kiln_library **dependencies = calloc(node->dependency_count + 1, sizeof *dependencies);
+    if (!library || !dependencies) {
+        free(library);
+        free(dependencies);
+        return NULL;
+    }
+    library->session = binding->session;
+    library->image = image_retain(node->image);
+    library->loaded = loaded;
+    library->references = 1;
+    library->global = binding->options->global;
+    library->dependencies = dependencies;
+    memcpy(library->seconds, node->image->seconds, sizeof library->seconds);
+    digest_hex(&node->image->key, library->key);
+    pthread_mutex_init(&library->symbols_mutex, NULL);
+    return library;
+}
+
+/* Another thread may have come first: then its object serves, and the loader has only counted once more. */
+static kiln_library *enter(binding *binding, size_t index, kiln_library *fresh)
+{
+    kiln_session *session = binding->session;
+    const node *node = &binding->closure->nodes[index];
+    pthread_mutex_lock(&session->mutex);
+    kiln_library *library = find_library(session, node->image);
+    if (library) {
+        library->references++;
+    } else {
+        for (size_t i = 0; i < node->dependency_count; i++) {
+            fresh->dependencies[i] = binding->libraries[node->dependencies[i]];
+            fresh->dependencies[i]->references++;
+        }
+        fresh->dependency_count = node->dependency_count;
+        fresh->next = session->libraries;
+        session->libraries = fresh;
+    }
+    pthread_mutex_unlock(&session->mutex);
+    return library;
+}
+
+static kiln_library *find_loaded(binding *binding, size_t index)
+{
+    pthread_mutex_lock(&binding->session->mutex);
+    kiln_library *library =
+        find_library(binding->session, binding->closure->nodes[index].image);
+    if (library)
+        library->references++;
+    pthread_mutex_unlock(&binding->session->mutex);
+    return library;
+}
+
+static kiln_status make_global(binding *binding, kiln_library *library)
+{
+    if (!binding->options->global || library->global)
+        return KILN_OK;
+    kiln_status status = load_make_global(library->loaded, binding->error);
+    library->global = status == KILN_OK;
+    return status;
+}
+
+/* mapped: the node's image if it was mapped by the caller, who gives it up; else NULL. */
+static kiln_status bind_node(binding *binding, size_t index, loaded *mapped)
+{
+    kiln_library *library = mapped ? NULL : find_loaded(binding, index);
+    if (!library) {
+        kiln_status status = mapped ? KILN_OK : map_node(binding, index, &mapped);
+        if (status != KILN_OK)
+            return status;
+        kiln_library *fresh = library_create(binding, index, mapped);
+        if (!fresh) {
+            load_close(mapped);
+            return error_no_memory(binding->error);
+        }
+        library = enter(binding, index, fresh);
+        if (library) {
+            load_close(fresh->loaded);
+            library_free(fresh);
+        } else {
+            library = fresh;
+        }
+    }
+    binding->libraries[index] = library;
+    return make_global(binding, library);
+}
+
+/* The library itself is mapped first, with all that it needs: so everything that is loaded together shares one scope, and weak
+ * data unifies. The dependencies, mapped thereby, then get objects of their own. */
+static kiln_status bind_all(binding *binding)
+{
+    size_t last = binding->closure->count - 1;
+    loaded *mapped = NULL;
+    kiln_status status = KILN_OK;
+    kiln_library *known = find_loaded(binding, last);
+    if (known)
+        binding->libraries[last] = known;
+    else
+        status = map_node(binding, last, &mapped);
+    for (size_t i = 0; status == KILN_OK && i < last; i++)
+        status = bind_node(binding, i, NULL);
+    if (status == KILN_OK && known)
+        return make_global(binding, known);
+    if (status == KILN_OK)
+        return bind_node(binding, last, mapped);
+    load_close(mapped);
+    return status;
+}
+
+static double seconds_since(int64_t begin_ns)
+{
+    return (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
+}
+
+static void complete_report(kiln_library *library, int64_t begin_ns, int64_t bind_ns)
+{
+    if (library->total_seconds > 0)
+        return;
+    library->seconds[KILN_PHASE_BIND] = seconds_since(bind_ns);
+    library->total_seconds = seconds_since(begin_ns);
+}
+
+kiln_status session_bind(kiln_session *session, const closure *closure, const bind_options *options,
+                         int64_t begin_ns, const event_sink *events, kiln_library **out,
+                         kiln_error **error)
+{
+    binding binding = {
+        .session = session, .closure = closure, .options = options, .error = error};
+    int64_t bind_ns = os_clock_steady_ns();
+    kiln_status status = binding_begin(&binding) ? bind_all(&binding) : error_no_memory(error);
+    if (status == KILN_OK) {
+        kiln_library *library = binding.libraries[closure->count - 1];
+        binding.libraries[closure->count - 1] = NULL;
+        complete_report(library, begin_ns, bind_ns);
+        *out = library;
+        events->emit(events->data, &(kiln_event){.size = sizeof(kiln_event),
+                                                 .kind = KILN_EVENT_LOADED,
+                                                 .library = library->image->name,
+                                                 .hit = library->image->hit,
+                                                 .seconds = library->total_seconds});
+    }
+    binding_end(&binding);
+    return status;
+}
+
+/* ---- the calls of kiln.h ---- */
+
+kiln_status bind_options_read(const kiln_session *session, const kiln_load_options *options,
+                              bind_options *out, kiln_error **error)
+{
+    kiln_load_options ours;
+    kiln_status status = options_read(&ours, sizeof ours, options, "load", error);
+    if (status != KILN_OK)
+        return status;
+    if (ours.visibility != KILN_LOCAL && ours.visibility != KILN_GLOBAL)
+        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "no such visibility: %d",
+                         (int)ours.visibility);
+    if (ours.engine && strcmp(ours.engine, "image") != 0)
+        return error_set(error, KILN_UNSUPPORTED, KILN_PHASE_SPEC,
+                         "there is no engine '%s' in this version: use 'image'", ours.engine);
+    *out = (bind_options){.global = ours.visibility == KILN_GLOBAL,
+                          .auto_load = ours.auto_load || session->auto_load};
+    return KILN_OK;
+}
+
+/* Takes the spec over. */
+static kiln_status load(kiln_session *session, kiln_spec *spec, const kiln_load_options *options,
+                        kiln_library **library, kiln_error **error)
+{
+    int64_t begin_ns = os_clock_steady_ns();
+    bind_options bind;
+    closure closure;
+    event_sink events = session_sink(session);
+    build_context context = session_context(session, events, -1);
+    load_collect();
+    kiln_status status = bind_options_read(session, options, &bind, error);
+    if (status != KILN_OK) {
+        kiln_spec_destroy(spec);
+        return status;
+    }
+    status = session_build(session, spec, &context, &closure, error);
+    if (status != KILN_OK)
+        return status;
+    status = session_bind(session, &closure, &bind, begin_ns, &events, library, error);
+    closure_destroy(&closure);
+    return status;
+}
+
+kiln_status kiln_library_load(kiln_session *session, const char *name,
+                              const kiln_load_options *options, kiln_library **library,
+                              kiln_error **error)
+{
+    if (error)
+        *error = NULL;
+    session = session_or_default(session);
+    if (!session)
+        return error_no_memory(error);
+    kiln_spec *spec = session_find_spec(session, name);
+    if (!spec)
+        return error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
+                         "no library named '%s' is registered", name);
+    return load(session, spec, options, library, error);
+}
+
+kiln_status kiln_library_load_spec(kiln_session *session, const kiln_spec *spec,
+                                   const kiln_load_options *options, kiln_library **library,
+                                   kiln_error **error)
+{
+    if (error)
+        *error = NULL;
+    session = session_or_default(session);
+    kiln_spec *copy = session ? spec_copy(spec) : NULL;
+    return copy ? load(session, copy, options, library, error) : error_no_memory(error);
+}
+
+/* A library's name from a file's: what no name may hold becomes an underscore. */
+static char *name_of_file(const char *path)
+{
+    const char *file = path_name(path), *end = path_extension(path);
+    char *name = strndup(file, (size_t)(end - file));
+    for (char *at = name; at && *at; at++)
+        if (!((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+              (*at >= '0' && *at <= '9') || strchr("._+-", *at)) ||
+            (at == name && strchr(".-", *at)))
+            *at = '_';
+    return name;
+}
+
+kiln_status kiln_library_open(kiln_session *session, const char *path,
+                              const kiln_load_options *options, kiln_library **library,
+                              kiln_error **error)
+{
+    if (error)
+        *error = NULL;
+    session = session_or_default(session);
+    char *name = session && path ? name_of_file(path) : NULL;
+    kiln_spec *spec = name ? kiln_spec_create(*name ? name : "library") : NULL;
+    free(name);
+    if (!spec)
+        return path ? error_no_memory(error)
+                    : error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "the path is NULL");
+    kiln_spec_add_source(spec, path, NULL);
+    return load(session, spec, options, library, error);
+}
+
+bool kiln_session_is_loaded(kiln_session *session, const char *name)
+{
+    session = session_or_default(session);
+    if (!session)
+        return false;
+    bool found = false;
+    pthread_mutex_lock(&session->mutex);
+    for (kiln_library *library = session->libraries; library && !found; library = library->next)
+        found = strcmp(library->image->name, name) == 0;
+    pthread_mutex_unlock(&session->mutex);
+    return found;
+}
+
+kiln_status kiln_library_report(const kiln_library *library, kiln_report *report)
+{
+    const image *image = library->image;
+    kiln_report ours = {.name = image->name,
+                        .engine = "image",
+                        .hit = image->hit,
+                        .image = load_path(library->loaded),
+                        .key = library->key,
+                        .input_count = image->input_count,
+                        .unit_count = image->unit_count,
+                        .symbol_count = image->symbol_count,
+                        .total_seconds = library->total_seconds,
+                        .miss_reason = image->miss_reason};
+    memcpy(ours.seconds, library->seconds, sizeof ours.seconds);
+    if (report->size < sizeof report->size)
+        return KILN_INVALID_ARGUMENT;
+    result_write(report, &ours, sizeof ours);
+    return KILN_OK;
+}

@@ -1,0 +1,418 @@
+/* load_calls.c - loads that were begun: polling, waiting, cancelling, and the session's dispatch.
+ *
+ * A load has a thread of its own that plans, compiles and links, with every signal blocked. Its events wait in a queue, and
+ * the mapping, which runs constructors, is left to the thread that polls, waits or dispatches: so no code of the host's ever runs on a thread
+ * that the host does not know. A load's mutex guards its queue and its state; it is taken after the session's. */
+#include "api/load_calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+typedef struct queued_event {
+    struct queued_event *next;
+    kiln_event event; /* with malloc'd strings */
+    kiln_error *diagnostic_owner;
+} queued_event;
+
+struct kiln_load {
+    kiln_load *next; /* of the session's */
+    kiln_session *session;
+    kiln_spec *spec;
+    bind_options options;
+    int64_t begin_ns;
+    int cancel; /* eventfd: readable once cancelled */
+    int ready;  /* eventfd: readable when the queue or the state changed */
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    queued_event *first_event, *last_event;
+    bool built;          /* the thread has done its part */
+    kiln_status status;  /* of the build */
+    kiln_error *error;
+    closure closure;
+    /* what follows belongs to the thread that calls */
+    bool finished, handed_out, joined;
+    kiln_library *library;
+};
+
+static void raise_flag(int eventfd)
+{
+    uint64_t one = 1;
+    while (eventfd >= 0 && write(eventfd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+static void lower_flag(int eventfd)
+{
+    uint64_t count;
+    while (eventfd >= 0 && read(eventfd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+}
+
+/* ---- events of the thread ---- */
+
+static void queued_event_free(queued_event *queued)
+{
+    free((char *)queued->event.library);
+    free((char *)queued->event.unit);
+    free((char *)queued->event.text);
+    kiln_error_destroy(queued->diagnostic_owner);
+    free(queued);
+}
+
+/* A deep copy of a diagnostic rides in an error object, which knows how. */
+static bool keep_diagnostic(queued_event *queued, const kiln_diagnostic *diagnostic)
+{
+    if (!diagnostic)
+        return true;
+    queued->diagnostic_owner =
+        error_of_diagnostics(KILN_COMPILE, KILN_PHASE_COMPILE, diagnostic, 1);
+    queued->event.diagnostic =
+        queued->diagnostic_owner ? kiln_error_diagnostic(queued->diagnostic_owner, 0) : NULL;
+    return queued->event.diagnostic != NULL;
+}
+
+static bool copy_string(const char **to, const char *from)
+{
+    *to = from ? strdup(from) : NULL;
+    return !from || *to;
+}
+
+/* An event that cannot be kept for want of memory is lost; the outcome of the load is not. */
+static void enqueue(void *data, const kiln_event *event)
+{
+    kiln_load *load = data;
+    queued_event *queued = calloc(1, sizeof *queued);
+    if (!queued)
+        return;
+    queued->event = *event;
+    bool done = copy_string(&queued->event.library, event->library);
+    done &= copy_string(&queued->event.unit, event->unit);
+    done &= copy_string(&queued->event.text, event->text);
+    if (!done || !keep_diagnostic(queued, event->diagnostic)) {
+        queued_event_free(queued);
+        return;
+    }
+    pthread_mutex_lock(&load->mutex);
+    if (load->last_event)
+        load->last_event->next = queued;
+    else
+        load->first_event = queued;
+    load->last_event = queued;
+    pthread_mutex_unlock(&load->mutex);
+    raise_flag(load->ready);
+    raise_flag(load->session->descriptor);
+}
+
+static void deliver_events(kiln_load *load)
+{
+    pthread_mutex_lock(&load->mutex);
+    queued_event *queued = load->first_event;
+    load->first_event = load->last_event = NULL;
+    pthread_mutex_unlock(&load->mutex);
+    while (queued) {
+        queued_event *next = queued->next;
+        if (load->session->event_callback)
+            load->session->event_callback(&queued->event, load->session->event_user_data);
+        queued_event_free(queued);
+        queued = next;
+    }
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *data)
+{
+    kiln_load *load = data;
+    event_sink events = {.emit = enqueue, .data = load};
+    build_context context = session_context(load->session, events, load->cancel);
+    closure closure = {0};
+    kiln_error *error = NULL;
+    kiln_status status = session_build(load->session, load->spec, &context, &closure, &error);
+    pthread_mutex_lock(&load->mutex);
+    load->closure = closure;
+    load->status = status;
+    load->error = error;
+    load->built = true;
+    pthread_mutex_unlock(&load->mutex);
+    raise_flag(load->ready);
+    raise_flag(load->session->descriptor);
+    return NULL;
+}
+
+static int start_thread(kiln_load *load)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int failed = pthread_create(&load->thread, NULL, run, load);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return failed;
+}
+
+/* ---- beginning and ending ---- */
+
+static void load_free(kiln_load *load)
+{
+    while (load->first_event) {
+        queued_event *next = load->first_event->next;
+        queued_event_free(load->first_event);
+        load->first_event = next;
+    }
+    if (load->cancel >= 0)
+        close(load->cancel);
+    if (load->ready >= 0)
+        close(load->ready);
+    kiln_error_destroy(load->error);
+    closure_destroy(&load->closure);
+    pthread_mutex_destroy(&load->mutex);
+    free(load);
+}
+
+static int session_descriptor(kiln_session *session)
+{
+    pthread_mutex_lock(&session->mutex);
+    if (session->descriptor < 0)
+        session->descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int descriptor = session->descriptor;
+    pthread_mutex_unlock(&session->mutex);
+    return descriptor;
+}
+
+static void enter_load(kiln_load *load)
+{
+    kiln_session *session = load->session;
+    pthread_mutex_lock(&session->mutex);
+    load->next = session->loads;
+    session->loads = load;
+    pthread_mutex_unlock(&session->mutex);
+}
+
+static void leave_load(kiln_load *load)
+{
+    kiln_session *session = load->session;
+    pthread_mutex_lock(&session->mutex);
+    for (kiln_load **link = &session->loads; *link; link = &(*link)->next) {
+        if (*link == load) {
+            *link = load->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&session->mutex);
+}
+
+/* Takes the spec over. */
+static kiln_status begin(kiln_session *session, kiln_spec *spec, const bind_options *options,
+                         kiln_load **out, kiln_error **error)
+{
+    kiln_load *load = calloc(1, sizeof *load);
+    if (!load) {
+        kiln_spec_destroy(spec);
+        return error_no_memory(error);
+    }
+    load->session = session;
+    load->spec = spec;
+    load->options = *options;
+    load->begin_ns = os_clock_steady_ns();
+    pthread_mutex_init(&load->mutex, NULL);
+    load->cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    load->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int failed = load->cancel < 0 || load->ready < 0 ? errno : 0;
+    if (!failed && session_descriptor(session) < 0)
+        failed = errno;
+    if (!failed) {
+        enter_load(load);
+        failed = start_thread(load);
+        if (failed)
+            leave_load(load);
+    }
+    if (failed) {
+        kiln_spec_destroy(spec);
+        load_free(load);
+        return error_set_errno(error, KILN_IO, KILN_PHASE_PLAN, failed, "cannot begin a load");
+    }
+    *out = load;
+    return KILN_OK;
+}
+
+kiln_status kiln_load_begin(kiln_session *session, const char *name, const kiln_spec *spec,
+                            const kiln_load_options *options, kiln_load **load, kiln_error **error)
+{
+    bind_options bind;
+    if (error)
+        *error = NULL;
+    session = session_or_default(session);
+    if (!session)
+        return error_no_memory(error);
+    if (!name == !spec)
+        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
+                         "either a name or a spec is to be loaded");
+    kiln_status status = bind_options_read(session, options, &bind, error);
+    if (status != KILN_OK)
+        return status;
+    kiln_spec *copy = spec ? spec_copy(spec) : session_find_spec(session, name);
+    if (!copy)
+        return spec ? error_no_memory(error)
+                    : error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
+                                "no library named '%s' is registered", name);
+    return begin(session, copy, &bind, load, error);
+}
+
+/* ---- the outcome ---- */
+
+static bool is_built(kiln_load *load)
+{
+    pthread_mutex_lock(&load->mutex);
+    bool built = load->built;
+    pthread_mutex_unlock(&load->mutex);
+    return built;
+}
+
+/* The mapping, once, on the calling thread. */
+static void finish(kiln_load *load)
+{
+    if (load->finished || !is_built(load))
+        return;
+    if (!load->joined)
+        pthread_join(load->thread, NULL);
+    load->joined = load->finished = true;
+    deliver_events(load);
+    struct pollfd cancel = {.fd = load->cancel, .events = POLLIN};
+    if (load->status == KILN_OK && poll(&cancel, 1, 0) > 0)
+        load->status = error_set(&load->error, KILN_CANCELLED, KILN_PHASE_BIND,
+                                 "the load was cancelled");
+    if (load->status == KILN_OK) {
+        event_sink events = session_sink(load->session);
+        load->status = session_bind(load->session, &load->closure, &load->options, load->begin_ns,
+                                    &events, &load->library, &load->error);
+    }
+    closure_destroy(&load->closure);
+}
+
+static kiln_status outcome(kiln_load *load, kiln_library **library, kiln_error **error)
+{
+    if (!load->finished)
+        return KILN_PENDING;
+    if (load->status != KILN_OK) {
+        if (error)
+            *error = error_copy(load->error);
+        return load->status;
+    }
+    if (load->handed_out)
+        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_BIND,
+                         "the load has handed out its library already");
+    load->handed_out = true;
+    *library = load->library;
+    return KILN_OK;
+}
+
+kiln_status kiln_load_poll(kiln_load *load, kiln_library **library, kiln_error **error)
+{
+    if (error)
+        *error = NULL;
+    deliver_events(load);
+    finish(load);
+    return outcome(load, library, error);
+}
+
+kiln_status kiln_load_wait(kiln_load *load, int timeout_ms, kiln_library **library,
+                           kiln_error **error)
+{
+    int64_t deadline = timeout_ms < 0 ? INT64_MAX
+                                      : os_clock_steady_ns() + (int64_t)timeout_ms * 1000000;
+    if (error)
+        *error = NULL;
+    for (;;) {
+        lower_flag(load->ready);
+        deliver_events(load);
+        finish(load);
+        int64_t left = deadline == INT64_MAX ? -1 : deadline - os_clock_steady_ns();
+        if (load->finished || (deadline != INT64_MAX && left <= 0))
+            return outcome(load, library, error);
+        struct pollfd ready = {.fd = load->ready, .events = POLLIN};
+        poll(&ready, 1, left < 0 ? -1 : (int)((left + 999999) / 1000000));
+    }
+}
+
+void kiln_load_cancel(kiln_load *load)
+{
+    raise_flag(load->cancel);
+}
+
+void kiln_load_destroy(kiln_load *load)
+{
+    if (!load)
+        return;
+    leave_load(load);
+    if (!load->joined) {
+        raise_flag(load->cancel);
+        pthread_join(load->thread, NULL);
+    }
+    if (load->library && !load->handed_out)
+        library_release(load->library);
+    load_free(load);
+}
+
+void session_end_loads(kiln_session *session)
+{
+    for (kiln_load *load = session->loads; load; load = load->next) {
+        raise_flag(load->cancel);
+        if (!load->joined)
+            pthread_join(load->thread, NULL);
+        load->joined = true;
+    }
+}
+
+/* ---- dispatch ---- */
+
+int kiln_session_descriptor(kiln_session *session)
+{
+    session = session_or_default(session);
+    return session ? session_descriptor(session) : -1;
+}
+
+/* A load that has something to do, or NULL. *any: whether loads are under way at all. */
+static kiln_load *next_ready(kiln_session *session, bool *any)
+{
+    kiln_load *found = NULL;
+    *any = false;
+    pthread_mutex_lock(&session->mutex);
+    for (kiln_load *load = session->loads; load && !found; load = load->next) {
+        pthread_mutex_lock(&load->mutex);
+        *any |= !load->finished;
+        if (load->first_event || (load->built && !load->finished))
+            found = load;
+        pthread_mutex_unlock(&load->mutex);
+    }
+    pthread_mutex_unlock(&session->mutex);
+    return found;
+}
+
+kiln_status kiln_session_dispatch(kiln_session *session, int timeout_ms, kiln_error **error)
+{
+    if (error)
+        *error = NULL;
+    session = session_or_default(session);
+    if (!session)
+        return error_no_memory(error);
+    load_collect();
+    bool any = false, worked = false;
+    for (int round = 0;; round++) {
+        lower_flag(session->descriptor);
+        for (kiln_load *load; (load = next_ready(session, &any)); worked = true) {
+            deliver_events(load);
+            finish(load);
+        }
+        if (worked || !any || round > 0 || timeout_ms == 0)
+            return KILN_OK;
+        struct pollfd ready = {.fd = session->descriptor, .events = POLLIN};
+        poll(&ready, 1, timeout_ms);
+    }
+}

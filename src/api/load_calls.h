@@ -1,0 +1,10 @@
+/* load_calls.h - loads that were begun: see kiln.h, "Loads under way". */
+#ifndef KILN_API_LOAD_CALLS_H
+#define KILN_API_LOAD_CALLS_H
+
+#include "api/session.h"
+
+/* Cancel all loads under way and wait until their threads have ended. */
+void session_end_loads(kiln_session *session);
+
+#endif

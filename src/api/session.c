@@ -1,0 +1,214 @@
+/* session.c - sessions: their options, their making and their end. See session.h. */
+#include "api/session.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "api/load_calls.h"
+#include "base/path.h"
+#include "os/os.h"
+
+enum {
+    default_job_seconds = 600,
+    job_memory_estimate = 512 << 20 /* what a job may need, for the default number of jobs */
+};
+
+/* Options of the environment hold only where the host left them open, and not in a setuid program. */
+static const char *from_environment(const char *name)
+{
+    const char *value = secure_getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static bool is_set(const char *name)
+{
+    const char *value = from_environment(name);
+    return value && strcmp(value, "0") != 0;
+}
+
+/* malloc'd and absolute; NULL where no place can be told. */
+static char *cache_directory(const kiln_session_options *options)
+{
+    const char *chosen = options->cache_directory ? options->cache_directory
+                                                  : from_environment("KILN_CACHE_DIR");
+    if (chosen) {
+        char *current = chosen[0] == '/' ? strdup("/") : getcwd(NULL, 0);
+        char *path = current ? path_join(current, chosen) : NULL;
+        free(current);
+        return path;
+    }
+    const char *base = from_environment("XDG_CACHE_HOME");
+    if (base && base[0] == '/')
+        return path_join(base, "kiln");
+    const char *home = from_environment("HOME");
+    return home && home[0] == '/' ? path_join(home, ".cache/kiln") : NULL;
+}
+
+static uint32_t job_count(const kiln_session_options *options)
+{
+    if (options->jobs)
+        return options->jobs;
+    const char *value = from_environment("KILN_JOBS");
+    long jobs = value ? strtol(value, NULL, 10) : 0;
+    return jobs > 0 && jobs < 4096 ? (uint32_t)jobs : os_job_count(job_memory_estimate);
+}
+
+/* A cache that cannot be had is an error where the host named it, and done without where it is only the default. */
+static kiln_status open_store(kiln_session *session, const kiln_session_options *options,
+                              kiln_error **error)
+{
+    if (options->no_cache || (!options->cache_directory && is_set("KILN_NO_CACHE")))
+        return KILN_OK;
+    char *path = cache_directory(options);
+    if (!path)
+        return KILN_OK;
+    kiln_status status = store_open(path, &session->store, error);
+    free(path);
+    return status;
+}
+
+static kiln_status create(const kiln_session_options *options, kiln_session *session,
+                          kiln_error **error)
+{
+    struct compiler_options compiler = {
+        .path = options->compiler_path,
+        .job_seconds = options->job_seconds ? options->job_seconds : default_job_seconds,
+        .job_memory_bytes = options->job_memory_bytes ? options->job_memory_bytes
+                                                      : os_memory_total() / 4 * 3,
+    };
+    kiln_status status = compiler_create(&compiler, &session->compiler, error);
+    if (status == KILN_OK)
+        status = open_store(session, options, error);
+    session->jobs = job_count(options);
+    session->trust_system_headers = options->trust_system_headers;
+    session->auto_load = options->auto_load;
+    session->event_callback = options->event_callback;
+    session->event_user_data = options->event_user_data;
+    return status;
+}
+
+kiln_status kiln_session_create(const kiln_session_options *options, kiln_session **out,
+                                kiln_error **error)
+{
+    kiln_session_options ours;
+    if (error)
+        *error = NULL;
+    kiln_status status = options_read(&ours, sizeof ours, options, "session", error);
+    if (status != KILN_OK)
+        return status;
+    kiln_session *session = calloc(1, sizeof *session);
+    if (!session)
+        return error_no_memory(error);
+    pthread_mutex_init(&session->mutex, NULL);
+    pthread_cond_init(&session->flights_changed, NULL);
+    session->descriptor = -1;
+    status = create(&ours, session, error);
+    if (status != KILN_OK) {
+        compiler_destroy(session->compiler);
+        store_close(session->store);
+        free(session);
+        return status;
+    }
+    session_fork_register(session);
+    *out = session;
+    return KILN_OK;
+}
+
+void kiln_session_destroy(kiln_session *session)
+{
+    if (!session)
+        return;
+    session_fork_unregister(session);
+    session_end_loads(session);
+    /* Dependents stand before their dependencies: each release takes the head until none is left. */
+    while (session->libraries) {
+        session->libraries->references = 1;
+        library_release(session->libraries);
+    }
+    for (size_t i = 0; i < session->uncached_count; i++)
+        image_release(session->uncached[i]);
+    free(session->uncached);
+    session_forget_specs(session);
+    compiler_destroy(session->compiler);
+    if (session->store)
+        store_count(session->store, session->hits, session->misses);
+    store_close(session->store);
+    if (session->descriptor >= 0)
+        close(session->descriptor);
+    pthread_cond_destroy(&session->flights_changed);
+    pthread_mutex_destroy(&session->mutex);
+    free(session);
+}
+
+static kiln_session *default_session;
+static pthread_mutex_t default_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+kiln_session *kiln_session_default(void)
+{
+    pthread_mutex_lock(&default_mutex);
+    if (!default_session && kiln_session_create(NULL, &default_session, NULL) != KILN_OK) {
+        /* Without a usable cache directory it still works, only slower. */
+        kiln_session_options options = {.size = sizeof options, .no_cache = true};
+        kiln_session_create(&options, &default_session, NULL);
+    }
+    kiln_session *session = default_session;
+    pthread_mutex_unlock(&default_mutex);
+    return session;
+}
+
+kiln_session *session_or_default(kiln_session *session)
+{
+    return session ? session : kiln_session_default();
+}
+
+const char *kiln_session_cache_directory(const kiln_session *session)
+{
+    session = session_or_default((kiln_session *)session);
+    return session && session->store ? store_path(session->store) : NULL;
+}
+
+kiln_status kiln_session_stop_compiler(kiln_session *session)
+{
+    session = session_or_default(session);
+    if (!session)
+        return KILN_NO_MEMORY;
+    pthread_mutex_lock(&session->mutex);
+    bool busy = session->busy > 0;
+    pthread_mutex_unlock(&session->mutex);
+    if (busy)
+        return KILN_PENDING;
+    compiler_stop(session->compiler);
+    return KILN_OK;
+}
+
+const char *kiln_version(void)
+{
+    return KILN_VERSION_STRING;
+}
+
+/* ---- what a build is lent ---- */
+
+static void call_back(void *data, const kiln_event *event)
+{
+    kiln_session *session = data;
+    if (session->event_callback)
+        session->event_callback(event, session->event_user_data);
+}
+
+event_sink session_sink(kiln_session *session)
+{
+    return (event_sink){.emit = call_back, .data = session};
+}
+
+build_context session_context(kiln_session *session, event_sink events, int cancel)
+{
+    return (build_context){.compiler = session->compiler,
+                           .store = session->store,
+                           .jobs = session->jobs,
+                           .trust_system = session->trust_system_headers,
+                           .cancel = cancel,
+                           .events = events};
+}

@@ -1,0 +1,135 @@
+/* session.h - the session: what it owns, and what the files of api/ share.
+ *
+ * Locks, in the order in which they are taken: the list of sessions (session_fork.c), a session's mutex, its compiler's, its
+ * store's. The session's mutex guards the registry, the list of libraries with their reference counts, the flights and the loads under
+ * way; it is never held while something compiles, is mapped or unmapped, or while a callback runs. */
+#ifndef KILN_API_SESSION_H
+#define KILN_API_SESSION_H
+
+#include <pthread.h>
+
+#include "build/build.h"
+#include "load/load.h"
+
+/* A build under way, which other threads that want the same wait for. */
+typedef struct flight {
+    struct flight *next;
+    digest key;
+    unsigned waiting; /* threads that still want the result */
+    bool done;
+    kiln_status status;
+    kiln_error *error;
+    image *image;
+} flight;
+
+struct kiln_library {
+    kiln_library *next; /* of the session's list */
+    kiln_session *session;
+    image *image;
+    loaded *loaded;
+    unsigned references; /* handed out, and by dependents; guarded by the session's mutex */
+    bool global;
+    char key[digest_hex_size];
+    kiln_library **dependencies;
+    size_t dependency_count;
+    double seconds[KILN_PHASE_COUNT], total_seconds;
+    pthread_mutex_t symbols_mutex; /* guards what follows; nothing is taken under it */
+    struct symbol_index *symbols;  /* made at the first need */
+};
+
+struct kiln_session {
+    kiln_session *next; /* of all sessions */
+    pthread_mutex_t mutex;
+    pthread_cond_t flights_changed;
+    kiln_spec **specs; /* the registry, sorted by name */
+    size_t spec_count, spec_capacity;
+    kiln_library *libraries;
+    flight *flights;
+    image **uncached; /* images that no cache keeps, while a library of theirs may be asked for again */
+    size_t uncached_count, uncached_capacity;
+    kiln_load *loads;
+    unsigned busy; /* loads under way, of any kind */
+    int descriptor; /* an eventfd: something for kiln_session_dispatch */
+    compiler *compiler;
+    store *store; /* NULL: no cache */
+    uint32_t jobs;
+    bool trust_system_headers, auto_load;
+    kiln_event_callback event_callback;
+    void *event_user_data;
+    atomic_ulong hits, misses;
+};
+
+/* NULL means the default session; NULL comes back only when out of memory. */
+kiln_session *session_or_default(kiln_session *session);
+
+/* Every session is known to the handlers of fork. */
+void session_fork_register(kiln_session *session);
+void session_fork_unregister(kiln_session *session);
+
+/* ---- the registry (registry.c); the copies are the caller's ---- */
+kiln_spec *session_find_spec(kiln_session *session, const char *name);
+void session_forget_specs(kiln_session *session);
+
+/* ---- building (resolve.c) ---- */
+
+/* A library of a load: what is to be mapped, dependencies before dependents. */
+typedef struct node {
+    kiln_spec *spec;
+    image *image;
+    size_t *dependencies; /* indices of direct ones */
+    size_t dependency_count;
+} node;
+
+typedef struct closure {
+    node *nodes; /* the last one is what was asked for */
+    size_t count, capacity;
+} closure;
+
+/* Build a library and everything it depends on, on this thread. spec is taken over. */
+kiln_status session_build(kiln_session *session, kiln_spec *spec, const build_context *context,
+                          closure *closure, kiln_error **error);
+void closure_destroy(closure *closure);
+/* What a build is lent by its session. */
+build_context session_context(kiln_session *session, event_sink events, int cancel);
+/* The sink of blocking calls: straight to the callback. */
+event_sink session_sink(kiln_session *session);
+/* Fill in `build` for a node of a closure whose dependencies are built; the arrays are freed with node_build_end. */
+typedef struct node_build {
+    build build;
+    string_list inherited;
+    image **dependencies;
+    const kiln_spec **providers;
+} node_build;
+kiln_status node_build_begin(const closure *closure, const node *node, const build_context *context,
+                             node_build *out, kiln_error **error);
+void node_build_end(node_build *out);
+/* Build the dependencies of a spec alone, for outputs that are not loaded. */
+kiln_status session_build_dependencies(kiln_session *session, const kiln_spec *spec,
+                                       const build_context *context, closure *closure,
+                                       size_t **direct, kiln_error **error);
+
+/* ---- libraries (library.c) ---- */
+
+typedef struct bind_options {
+    bool global, auto_load;
+} bind_options;
+
+/* Map a closure; on this thread, constructors included. begin_ns: when the load began. */
+kiln_status session_bind(kiln_session *session, const closure *closure, const bind_options *options,
+                         int64_t begin_ns, const event_sink *events, kiln_library **library,
+                         kiln_error **error);
+/* Check and translate the public options. */
+kiln_status bind_options_read(const kiln_session *session, const kiln_load_options *options,
+                              bind_options *out, kiln_error **error);
+kiln_status library_release(kiln_library *library);
+
+/* ---- symbols (symbols.c) ---- */
+void symbol_index_destroy(struct symbol_index *index);
+
+/* Copy an option struct of the caller's size into ours: zeros beyond, and an error for fields that we do not know. */
+kiln_status options_read(void *ours, size_t our_size, const void *theirs, const char *what,
+                         kiln_error **error);
+/* Copy our struct into one of the caller's size. */
+void result_write(void *theirs, const void *ours, size_t our_size);
+
+#endif

@@ -1,0 +1,68 @@
+/* session_fork.c - the list of all sessions, and what happens to them when the host forks.
+ *
+ * The fork waits until no lock of ours is held, so that the child finds every structure whole. The child then drops what belongs to
+ * the parent: the connection to the compiler process, and builds that other threads had under way. */
+#include "api/session.h"
+
+#include <stdlib.h>
+
+static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER; /* taken before every other lock */
+static kiln_session *sessions;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&list_mutex);
+    for (kiln_session *session = sessions; session; session = session->next) {
+        pthread_mutex_lock(&session->mutex);
+        compiler_before_fork(session->compiler);
+    }
+}
+
+static void after_fork_in_parent(void)
+{
+    for (kiln_session *session = sessions; session; session = session->next) {
+        compiler_after_fork(session->compiler, false);
+        pthread_mutex_unlock(&session->mutex);
+    }
+    pthread_mutex_unlock(&list_mutex);
+}
+
+/* The flights' threads do not exist here; nobody waits for them either. */
+static void after_fork_in_child(void)
+{
+    for (kiln_session *session = sessions; session; session = session->next) {
+        compiler_after_fork(session->compiler, true);
+        session->flights = NULL;
+        session->busy = 0;
+        pthread_cond_init(&session->flights_changed, NULL);
+        pthread_mutex_unlock(&session->mutex);
+    }
+    pthread_mutex_unlock(&list_mutex);
+}
+
+static void install_handlers(void)
+{
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+void session_fork_register(kiln_session *session)
+{
+    pthread_once(&once, install_handlers);
+    pthread_mutex_lock(&list_mutex);
+    session->next = sessions;
+    sessions = session;
+    pthread_mutex_unlock(&list_mutex);
+}
+
+void session_fork_unregister(kiln_session *session)
+{
+    pthread_mutex_lock(&list_mutex);
+    for (kiln_session **link = &sessions; *link; link = &(*link)->next) {
+        if (*link == session) {
+            *link = session->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&list_mutex);
+}

@@ -1,0 +1,256 @@
+/* spec_calls.c - the adders of kiln.h that fill a spec: see build/spec.h for the data.
+ *
+ * Every adder copies what it is given. The first failure stays with the spec, so that a host may check once, at the load. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/manifest.h"
+#include "base/array.h"
+#include "base/path.h"
+#include "build/arguments.h"
+#include "build/spec.h"
+
+/* Keep the first failure. Takes the error over. */
+static kiln_status keep_failure(kiln_spec *spec, kiln_error *failure)
+{
+    kiln_status status = kiln_error_code(failure);
+    if (spec->failure)
+        kiln_error_destroy(failure);
+    else
+        spec->failure = failure;
+    return status;
+}
+
+#define FAIL(spec, code, ...)                                                                      \
+    do {                                                                                           \
+        kiln_error *failure_ = NULL;                                                               \
+        error_set(&failure_, code, KILN_PHASE_SPEC, __VA_ARGS__);                                  \
+        return keep_failure(spec, failure_);                                                       \
+    } while (0)
+
+static kiln_status no_memory(kiln_spec *spec)
+{
+    kiln_error *failure = NULL;
+    error_no_memory(&failure);
+    return keep_failure(spec, failure);
+}
+
+static bool is_name(const char *name)
+{
+    if (!*name || *name == '.' || *name == '-')
+        return false;
+    for (; *name; name++)
+        if (!isalnum((unsigned char)*name) && !strchr("._+-", *name))
+            return false;
+    return true;
+}
+
+kiln_spec *kiln_spec_create(const char *name)
+{
+    kiln_spec *spec = calloc(1, sizeof *spec);
+    if (!spec)
+        return NULL;
+    spec->name = strdup(name ? name : "");
+    spec->directory = getcwd(NULL, 0);
+    if (!spec->directory)
+        spec->directory = strdup("/");
+    if (!spec->name || !spec->directory) {
+        kiln_spec_destroy(spec);
+        return NULL;
+    }
+    kiln_error *failure = NULL;
+    if (!is_name(spec->name)) {
+        error_set(&failure, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
+                  "'%s' is no name for a library: letters, digits and . _ + - only, the first a "
+                  "letter, digit or _",
+                  spec->name);
+        keep_failure(spec, failure);
+    }
+    return spec;
+}
+
+const char *kiln_spec_name(const kiln_spec *spec)
+{
+    return spec->name;
+}
+
+kiln_status kiln_spec_set_directory(kiln_spec *spec, const char *directory)
+{
+    if (!directory || !*directory)
+        FAIL(spec, KILN_INVALID_ARGUMENT, "the directory of library '%s' is empty", spec->name);
+    char *absolute = path_join(spec->directory, directory);
+    if (!absolute)
+        return no_memory(spec);
+    free(spec->directory);
+    spec->directory = absolute;
+    return KILN_OK;
+}
+
+static kiln_status check_arguments(kiln_spec *spec, const char *const *arguments)
+{
+    const char *reason;
+    size_t taken;
+    long refused = arguments_find_refused(arguments, &reason, &taken);
+    if (refused >= 0)
+        FAIL(spec, KILN_SPEC, "the argument '%s' is refused: %s", arguments[refused], reason);
+    return KILN_OK;
+}
+
+static kiln_status add_source(kiln_spec *spec, const char *path, const void *bytes, size_t size,
+                              const char *const *arguments)
+{
+    kiln_status status = check_arguments(spec, arguments);
+    if (status != KILN_OK)
+        return status;
+    for (size_t i = 0; bytes && i < spec->source_count; i++)
+        if (spec->sources[i].bytes && strcmp(spec->sources[i].path, path) == 0)
+            FAIL(spec, KILN_ALREADY_EXISTS, "library '%s' has two memory sources named '%s'",
+                 spec->name, path);
+    spec_source *source = array_add((void **)&spec->sources, &spec->source_count,
+                                    &spec->source_capacity, sizeof *source);
+    if (!source)
+        return no_memory(spec);
+    source->path = strdup(path);
+    source->size = size;
+    if (bytes && (source->bytes = malloc(size + 1)))
+        ((uint8_t *)memcpy(source->bytes, bytes, size))[size] = 0;
+    if (!source->path || (bytes && !source->bytes) ||
+        !string_list_add_all(&source->arguments, arguments))
+        return no_memory(spec);
+    return KILN_OK;
+}
+
+kiln_status kiln_spec_add_source(kiln_spec *spec, const char *path, const char *const *arguments)
+{
+    if (!path || !*path)
+        FAIL(spec, KILN_INVALID_ARGUMENT, "a source of library '%s' has no path", spec->name);
+    return add_source(spec, path, NULL, 0, arguments);
+}
+
+static kiln_status check_memory_path(kiln_spec *spec, const char *path)
+{
+    if (!path || !path_is_below(path))
+        FAIL(spec, KILN_INVALID_ARGUMENT,
+             "'%s' is no path for a memory file of library '%s': it must be relative and stay below "
+             "its directory",
+             path ? path : "", spec->name);
+    return KILN_OK;
+}
+
+kiln_status kiln_spec_add_memory_source(kiln_spec *spec, const char *path, const void *bytes,
+                                        size_t size, const char *const *arguments)
+{
+    kiln_status status = check_memory_path(spec, path);
+    return status == KILN_OK ? add_source(spec, path, bytes ? bytes : "", bytes ? size : 0, arguments)
+                             : status;
+}
+
+kiln_status kiln_spec_add_memory_header(kiln_spec *spec, const char *path, const void *bytes,
+                                        size_t size)
+{
+    kiln_status status = check_memory_path(spec, path);
+    if (status != KILN_OK)
+        return status;
+    for (size_t i = 0; i < spec->header_count; i++)
+        if (strcmp(spec->headers[i].path, path) == 0)
+            FAIL(spec, KILN_ALREADY_EXISTS, "library '%s' has two memory headers named '%s'",
+                 spec->name, path);
+    spec_header *header = array_add((void **)&spec->headers, &spec->header_count,
+                                    &spec->header_capacity, sizeof *header);
+    if (!header)
+        return no_memory(spec);
+    header->path = strdup(path);
+    header->size = bytes ? size : 0;
+    header->bytes = malloc(header->size + 1);
+    if (!header->path || !header->bytes)
+        return no_memory(spec);
+    if (header->size)
+        memcpy(header->bytes, bytes, header->size);
+    header->bytes[header->size] = 0;
+    return KILN_OK;
+}
+
+kiln_status kiln_spec_add_arguments(kiln_spec *spec, kiln_scope scope, const char *const *arguments)
+{
+    if (scope != KILN_PRIVATE && scope != KILN_PUBLIC)
+        FAIL(spec, KILN_INVALID_ARGUMENT, "no such scope: %d", (int)scope);
+    kiln_status status = check_arguments(spec, arguments);
+    for (; status == KILN_OK && arguments && *arguments; arguments++) {
+        spec_argument *argument = array_add((void **)&spec->arguments, &spec->argument_count,
+                                            &spec->argument_capacity, sizeof *argument);
+        if (!argument || !(argument->text = strdup(*arguments)))
+            return no_memory(spec);
+        argument->scope = scope;
+    }
+    return status;
+}
+
+static kiln_status set_string(kiln_spec *spec, char **place, const char *string, const char *what)
+{
+    if (!string || !*string)
+        FAIL(spec, KILN_INVALID_ARGUMENT, "the %s of library '%s' is empty", what, spec->name);
+    char *copy = strdup(string);
+    if (!copy)
+        return no_memory(spec);
+    free(*place);
+    *place = copy;
+    return KILN_OK;
+}
+
+kiln_status kiln_spec_set_language(kiln_spec *spec, const char *language, bool force)
+{
+    spec->force_language = force;
+    return set_string(spec, &spec->language, language, "language");
+}
+
+kiln_status kiln_spec_set_standard(kiln_spec *spec, const char *standard)
+{
+    return set_string(spec, &spec->standard, standard, "standard");
+}
+
+static kiln_status add_unique(kiln_spec *spec, string_list *list, const char *string,
+                              const char *what)
+{
+    if (!string || !*string)
+        FAIL(spec, KILN_INVALID_ARGUMENT, "a %s of library '%s' has no name", what, spec->name);
+    if (string_list_contains(list, string))
+        return KILN_OK;
+    return string_list_add(list, string) ? KILN_OK : no_memory(spec);
+}
+
+kiln_status kiln_spec_add_dependency(kiln_spec *spec, const char *name)
+{
+    return add_unique(spec, &spec->dependencies, name, "dependency");
+}
+
+kiln_status kiln_spec_add_package(kiln_spec *spec, const char *package)
+{
+    return add_unique(spec, &spec->packages, package, "package");
+}
+
+kiln_status kiln_spec_add_host_symbol(kiln_spec *spec, const char *name, const void *address)
+{
+    if (!name || !*name || (unsigned char)*name >= 0x80)
+        FAIL(spec, KILN_INVALID_ARGUMENT, "'%s' is no name for a host symbol of library '%s'",
+             name ? name : "", spec->name);
+    for (size_t i = 0; i < spec->host_symbol_count; i++)
+        if (strcmp(spec->host_symbols[i].name, name) == 0)
+            FAIL(spec, KILN_ALREADY_EXISTS, "library '%s' has two host symbols named '%s'",
+                 spec->name, name);
+    spec_host_symbol *symbol = array_add((void **)&spec->host_symbols, &spec->host_symbol_count,
+                                         &spec->host_symbol_capacity, sizeof *symbol);
+    if (!symbol || !(symbol->name = strdup(name)))
+        return no_memory(spec);
+    symbol->address = address;
+    return KILN_OK;
+}
+
+kiln_status kiln_spec_parse(const char *text, size_t size, const char *origin, kiln_spec **spec,
+                            kiln_error **error)
+{
+    if (error)
+        *error = NULL;
+    return manifest_parse_spec(text, size, origin ? origin : "<text>", spec, error);
+}

@@ -1,0 +1,328 @@
+/* compiler.c - the compiler process, as a session sees it: see compiler.h. */
+#include "build/compiler.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "build/inputs.h"
+#include "build/store.h"
+#include "os/os.h"
+#include "wire.pb-c.h"
+#include "wire/wire.h"
+
+enum {
+    hello_timeout_ms = 60000, /* a cold disk under load may take long to bring LLVM in */
+    stop_timeout_ms = 2000
+};
+
+struct compiler {
+    char *path;
+    uint32_t job_seconds;
+    uint64_t job_memory_bytes;
+    pthread_mutex_t mutex; /* guards what follows; the store's is taken under it */
+    int control;           /* -1: no process */
+    int pidfd;
+    bool identified;
+    digest identity;
+    string_list identity_files;
+};
+
+/* Beside libkiln in a build tree or an installation: LIB/../bin, LIB/../libexec, LIB. */
+static char *find_compiler(void)
+{
+    static const char *const places[] = {"../bin/kiln-compiler", "../libexec/kiln/kiln-compiler",
+                                         "../../bin/kiln-compiler", "kiln-compiler",
+                                         "bin/kiln-compiler"};
+    char *library = os_path_of_address((const void *)(uintptr_t)find_compiler);
+    char *folder = library ? path_parent(library) : NULL;
+    char *found = NULL;
+    for (size_t i = 0; folder && !found && i < sizeof places / sizeof *places; i++) {
+        char *candidate = path_join(folder, places[i]);
+        if (candidate && access(candidate, X_OK) == 0)
+            found = realpath(candidate, NULL);
+        free(candidate);
+    }
+    free(library);
+    free(folder);
+    return found;
+}
+
+kiln_status compiler_create(const compiler_options *options, compiler **out, kiln_error **error)
+{
+    compiler *compiler = calloc(1, sizeof *compiler);
+    if (!compiler)
+        return error_no_memory(error);
+    const char *path = options->path ? options->path : secure_getenv("KILN_COMPILER");
+    compiler->path = path && *path ? strdup(path) : find_compiler();
+    compiler->job_seconds = options->job_seconds;
+    compiler->job_memory_bytes = options->job_memory_bytes;
+    compiler->control = compiler->pidfd = -1;
+    pthread_mutex_init(&compiler->mutex, NULL);
+    *out = compiler;
+    return KILN_OK;
+}
+
+/* ---- starting and ending the process; the mutex is held ---- */
+
+static void drop_connection(compiler *compiler)
+{
+    if (compiler->control >= 0)
+        close(compiler->control);
+    if (compiler->pidfd >= 0)
+        close(compiler->pidfd);
+    compiler->control = compiler->pidfd = -1;
+}
+
+static void end_process(compiler *compiler)
+{
+    if (compiler->control >= 0)
+        close(compiler->control);
+    compiler->control = -1;
+    if (compiler->pidfd >= 0 && os_pidfd_wait(compiler->pidfd, stop_timeout_ms))
+        os_pidfd_kill(compiler->pidfd, SIGKILL);
+    drop_connection(compiler);
+}
+
+static kiln_status wrong_compiler(const compiler *compiler, const char *what, kiln_error **error)
+{
+    return error_set(error, KILN_COMPILER, KILN_PHASE_PLAN,
+                     "'%s' %s: reinstall Kiln, or name the right kiln-compiler (KILN_COMPILER)",
+                     compiler->path, what);
+}
+
+static kiln_status take_hello(compiler *compiler, const wire_frame *frame, kiln_error **error)
+{
+    Kiln__Wire__Hello *hello =
+        frame->type == WIRE_HELLO ? kiln__wire__hello__unpack(NULL, frame->size, frame->body) : NULL;
+    if (!hello)
+        return wrong_compiler(compiler, "does not answer as a kiln-compiler does", error);
+    kiln_status status = KILN_OK;
+    string_list_destroy(&compiler->identity_files);
+    if (hello->protocol != kiln_wire_protocol || strcmp(hello->version, KILN_VERSION_STRING) != 0 ||
+        hello->identity.len != digest_size) {
+        char *what = text_print("is of version %s, this libkiln of " KILN_VERSION_STRING,
+                                hello->version);
+        status = what ? wrong_compiler(compiler, what, error) : error_no_memory(error);
+        free(what);
+    }
+    for (size_t i = 0; status == KILN_OK && i < hello->n_identity_files; i++)
+        if (!string_list_add_bytes(&compiler->identity_files, hello->identity_files[i].data,
+                                   hello->identity_files[i].len))
+            status = error_no_memory(error);
+    if (status == KILN_OK) {
+        memcpy(compiler->identity.bytes, hello->identity.data, digest_size);
+        compiler->identified = true;
+    }
+    kiln__wire__hello__free_unpacked(hello, NULL);
+    return status;
+}
+
+static kiln_status await_hello(compiler *compiler, kiln_error **error)
+{
+    struct pollfd poll_fd = {.fd = compiler->control, .events = POLLIN};
+    int ready;
+    do
+        ready = poll(&poll_fd, 1, hello_timeout_ms);
+    while (ready < 0 && errno == EINTR);
+    if (ready <= 0)
+        return wrong_compiler(compiler, "does not say a word for a minute", error);
+    wire_frame frame;
+    if (wire_receive(compiler->control, &frame) != WIRE_OK)
+        return wrong_compiler(compiler, "ended, or does not answer as a kiln-compiler does", error);
+    kiln_status status = take_hello(compiler, &frame, error);
+    wire_frame_destroy(&frame);
+    return status;
+}
+
+static kiln_status spawn(compiler *compiler, kiln_error **error)
+{
+    extern char **environ;
+    int sockets[2], host = -1;
+    if (os_socket_pair(sockets))
+        return error_set_errno(error, KILN_IO, KILN_PHASE_PLAN, errno, "cannot make a socket pair");
+    host = os_pidfd_self();
+    int fds[] = {sockets[1], host};
+    char *arguments[] = {compiler->path, NULL};
+    kiln_status status = KILN_OK;
+    if (host < 0)
+        status = error_set_errno(error, KILN_IO, KILN_PHASE_PLAN, errno,
+                                 "cannot open a pidfd of this process");
+    else if (os_spawn_detached(compiler->path, arguments, environ, fds, 2, &compiler->pidfd))
+        status = error_set_errno(error, KILN_COMPILER, KILN_PHASE_PLAN, errno,
+                                 "cannot start the compiler '%s'", compiler->path);
+    close(sockets[1]);
+    if (host >= 0)
+        close(host);
+    if (status == KILN_OK)
+        compiler->control = sockets[0];
+    else
+        close(sockets[0]);
+    return status;
+}
+
+static kiln_status start(compiler *compiler, kiln_error **error)
+{
+    if (compiler->control >= 0)
+        return KILN_OK;
+    if (!compiler->path)
+        return error_set(error, KILN_COMPILER, KILN_PHASE_PLAN,
+                         "cannot find the program kiln-compiler beside libkiln: install it, or say "
+                         "where it is (KILN_COMPILER, or the session's compiler_path)");
+    kiln_status status = spawn(compiler, error);
+    if (status == KILN_OK)
+        status = await_hello(compiler, error);
+    if (status != KILN_OK)
+        end_process(compiler);
+    return status;
+}
+
+void compiler_stop(compiler *compiler)
+{
+    pthread_mutex_lock(&compiler->mutex);
+    end_process(compiler);
+    pthread_mutex_unlock(&compiler->mutex);
+}
+
+void compiler_destroy(compiler *compiler)
+{
+    if (!compiler)
+        return;
+    end_process(compiler);
+    pthread_mutex_destroy(&compiler->mutex);
+    string_list_destroy(&compiler->identity_files);
+    free(compiler->path);
+    free(compiler);
+}
+
+/* ---- identity ---- */
+
+/* The cache keeps the identity as the record of a build whose inputs are the files behind it. */
+static digest identity_key(const compiler *compiler)
+{
+    digest_state state;
+    digest_begin(&state);
+    digest_string(&state, "compiler " KILN_VERSION_STRING);
+    digest_string(&state, compiler->path);
+    return digest_end(&state);
+}
+
+static bool recall_identity(compiler *compiler, store *store)
+{
+    record record;
+    record_check_report report = {0};
+    record_check_options options = {0};
+    digest key = identity_key(compiler);
+    if (!store_read_record(store, &key, &record))
+        return false;
+    bool found = record.result_count > 0 && record_check(&record, 0, &options, &report);
+    if (found) {
+        compiler->identity = record_result(&record, 0).fixed.content;
+        compiler->identified = true;
+    }
+    if (found && report.refreshed) {
+        record_seal(&record);
+        store_write_record(store, &key, &record, false);
+    }
+    free(report.mismatch);
+    record_destroy(&record);
+    return found;
+}
+
+static void remember_identity(compiler *compiler, store *store)
+{
+    input_set inputs = {0};
+    bool done = true;
+    for (size_t i = 0; done && i < compiler->identity_files.count; i++) {
+        const char *path = compiler->identity_files.items[i];
+        os_kind kind;
+        os_identity identity;
+        done = os_identify(AT_FDCWD, path, &kind, &identity) == 0 && kind != OS_ABSENT &&
+               input_set_add(&inputs, path, strlen(path),
+                             kind == OS_DIRECTORY ? INPUT_LISTED : INPUT_READ, &identity, NULL);
+    }
+    record record = {0};
+    char *changed = NULL;
+    record_entry entry = {.fixed.content = compiler->identity, .name = ""};
+    digest key = identity_key(compiler);
+    input_set_sort(&inputs);
+    if (done && record_make(&record, NULL, &inputs, &entry, os_clock_file_ns(), &changed))
+        store_write_record(store, &key, &record, false);
+    record_destroy(&record);
+    free(changed);
+    input_set_destroy(&inputs);
+}
+
+kiln_status compiler_identify(compiler *compiler, store *store, digest *identity, kiln_error **error)
+{
+    kiln_status status = KILN_OK;
+    pthread_mutex_lock(&compiler->mutex);
+    if (!compiler->identified && !(store && compiler->path && recall_identity(compiler, store))) {
+        status = start(compiler, error);
+        if (status == KILN_OK && store)
+            remember_identity(compiler, store);
+    }
+    *identity = compiler->identity;
+    pthread_mutex_unlock(&compiler->mutex);
+    return status;
+}
+
+/* ---- jobs ---- */
+
+static wire_status hand_over(compiler *compiler, int job_socket)
+{
+    Kiln__Wire__Job job = KILN__WIRE__JOB__INIT;
+    uint8_t body[64];
+    job.seconds = compiler->job_seconds;
+    job.memory_bytes = compiler->job_memory_bytes;
+    size_t size = kiln__wire__job__pack(&job, body);
+    return wire_send(compiler->control, WIRE_JOB, body, size, &job_socket, 1);
+}
+
+kiln_status compiler_open_job(compiler *compiler, int *socket, kiln_error **error)
+{
+    int sockets[2];
+    if (os_socket_pair(sockets))
+        return error_set_errno(error, KILN_IO, KILN_PHASE_PLAN, errno, "cannot make a socket pair");
+    pthread_mutex_lock(&compiler->mutex);
+    bool was_running = compiler->control >= 0;
+    kiln_status status = start(compiler, error);
+    wire_status sent = status == KILN_OK ? hand_over(compiler, sockets[1]) : WIRE_OK;
+    if (sent != WIRE_OK && was_running) {
+        /* It has gone since it was last used: a new one takes its place. */
+        end_process(compiler);
+        status = start(compiler, error);
+        sent = status == KILN_OK ? hand_over(compiler, sockets[1]) : WIRE_OK;
+    }
+    if (sent != WIRE_OK)
+        end_process(compiler);
+    pthread_mutex_unlock(&compiler->mutex);
+    close(sockets[1]);
+    if (status == KILN_OK && sent != WIRE_OK)
+        status = error_set(error, KILN_COMPILER, KILN_PHASE_PLAN,
+                           "the compiler process takes no job: %s", wire_status_text(sent));
+    if (status == KILN_OK)
+        *socket = sockets[0];
+    else
+        close(sockets[0]);
+    return status;
+}
+
+void compiler_before_fork(compiler *compiler)
+{
+    pthread_mutex_lock(&compiler->mutex);
+}
+
+void compiler_after_fork(compiler *compiler, bool in_child)
+{
+    if (in_child)
+        drop_connection(compiler);
+    pthread_mutex_unlock(&compiler->mutex);
+}

@@ -1,0 +1,61 @@
+/* image.c - what a build comes to: see image.h. */
+#include "build/image.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "build/store.h"
+
+image *image_create(const char *name, const digest *key)
+{
+    image *image = calloc(1, sizeof *image);
+    char *copy = strdup(name);
+    if (!image || !copy) {
+        free(image);
+        free(copy);
+        return NULL;
+    }
+    atomic_init(&image->references, 1);
+    image->name = copy;
+    image->fd = -1;
+    image->key = *key;
+    return image;
+}
+
+image *image_retain(image *image)
+{
+    atomic_fetch_add_explicit(&image->references, 1, memory_order_relaxed);
+    return image;
+}
+
+void image_release(image *image)
+{
+    if (!image || atomic_fetch_sub_explicit(&image->references, 1, memory_order_acq_rel) != 1)
+        return;
+    if (image->fd >= 0)
+        close(image->fd);
+    string_list_destroy(&image->host_symbols);
+    diagnostic_list_destroy(&image->diagnostics);
+    record_destroy(&image->record);
+    free(image->symbol_table);
+    free(image->miss_reason);
+    free(image->path);
+    free(image->name);
+    free(image);
+}
+
+bool image_read_symbols(const image *image, store *store, uint8_t **bytes, size_t *size)
+{
+    if (image->symbol_table) {
+        *bytes = malloc(image->symbol_table_size + 1);
+        if (!*bytes)
+            return false;
+        memcpy(*bytes, image->symbol_table, image->symbol_table_size);
+        *size = image->symbol_table_size;
+        return true;
+    }
+    char name[128];
+    store_name_content(STORE_SYMBOLS, &image->content, name, sizeof name);
+    return store && store_read_file(store, name, bytes, size);
+}

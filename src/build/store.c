@@ -1,0 +1,389 @@
+/* store.c - the cache directory: see store.h. */
+#include "build/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/path.h"
+#include "os/os.h"
+
+typedef struct verified {
+    digest content;
+    os_identity identity;
+} verified;
+
+struct store {
+    char *path;
+    int directory;
+    bool executable;
+    pthread_mutex_t mutex; /* guards the list below; no other lock is taken under it */
+    verified *verified;    /* contents that this process has digested */
+    size_t verified_count, verified_capacity;
+};
+
+static const char cache_tag[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
+                                "# This directory is a cache of Kiln;.\n";
+
+enum { name_size = 128 };
+
+/* ---- opening ---- */
+
+static kiln_status refuse(kiln_error **error, const char *path, int errno_value)
+{
+    if (errno_value)
+        return error_set_errno(error, KILN_IO, KILN_PHASE_LOOKUP, errno_value,
+                               "cannot use the cache directory '%s'", path);
+    return error_set(error, KILN_IO, KILN_PHASE_LOOKUP,
+                     "the cache directory '%s' could have been written by another user: make it "
+                     "yours alone (chown, chmod 700) or choose another (KILN_CACHE_DIR)",
+                     path);
+}
+
+static void write_tag(const store *store)
+{
+    if (faccessat(store->directory, "CACHEDIR.TAG", F_OK, 0) != 0)
+        os_publish_file(store->directory, "CACHEDIR.TAG", cache_tag, -1, sizeof cache_tag - 1, 0600,
+                        false, NULL);
+}
+
+kiln_status store_open(const char *path, store **out, kiln_error **error)
+{
+    assert(path[0] == '/');
+    int directory = os_open_read(AT_FDCWD, path);
+    bool made = directory < 0 && errno == ENOENT;
+    if (made) {
+        if (os_make_directories(path))
+            return refuse(error, path, errno);
+        directory = os_open_read(AT_FDCWD, path);
+    }
+    if (directory < 0)
+        return refuse(error, path, errno);
+    if (!os_is_private_fd(directory)) {
+        int errno_value = errno;
+        close(directory);
+        return refuse(error, path, errno_value);
+    }
+    store *store = calloc(1, sizeof *store);
+    char *copy = strdup(path);
+    if (!store || !copy) {
+        free(store);
+        free(copy);
+        close(directory);
+        return error_no_memory(error);
+    }
+    store->path = copy;
+    store->directory = directory;
+    store->executable = os_may_execute_fd(directory);
+    pthread_mutex_init(&store->mutex, NULL);
+    if (made)
+        write_tag(store);
+    *out = store;
+    return KILN_OK;
+}
+
+void store_close(store *store)
+{
+    if (!store)
+        return;
+    close(store->directory);
+    pthread_mutex_destroy(&store->mutex);
+    free(store->verified);
+    free(store->path);
+    free(store);
+}
+
+const char *store_path(const store *store)
+{
+    return store->path;
+}
+
+int store_directory(const store *store)
+{
+    return store->directory;
+}
+
+bool store_is_executable(const store *store)
+{
+    return store->executable;
+}
+
+/* ---- names ---- */
+
+static void name_key(const char *folder, const digest *key, char name[name_size])
+{
+    char hex[digest_hex_size];
+    digest_hex(key, hex);
+    snprintf(name, name_size, "%s/%.2s/%s", folder, hex, hex);
+}
+
+void store_name_content(store_kind kind, const digest *content, char *name, size_t capacity)
+{
+    static const struct {
+        const char *folder, *extension;
+    } kinds[STORE_KIND_COUNT] = {
+        [STORE_IMAGE] = {"images", ".so"},
+        [STORE_OBJECT] = {"objects", ".o"},
+        [STORE_SYMBOLS] = {"symbols", ""},
+    };
+    char hex[digest_hex_size];
+    digest_hex(content, hex);
+    snprintf(name, capacity, "%s/%.2s/%s%s", kinds[kind].folder, hex, hex, kinds[kind].extension);
+}
+
+char *store_content_path(const store *store, store_kind kind, const digest *content)
+{
+    char name[name_size];
+    store_name_content(kind, content, name, sizeof name);
+    return text_print("%s/%s", store->path, name);
+}
+
+/* ---- writing ---- */
+
+/* The root may have been deleted under us: it is made again at its path, and the descriptor follows. */
+static bool restore_root(store *store)
+{
+    struct stat status;
+    if (fstat(store->directory, &status) == 0 && status.st_nlink > 0)
+        return true;
+    if (os_make_directories(store->path))
+        return false;
+    int directory = os_open_read(AT_FDCWD, store->path);
+    if (directory < 0 || !os_is_private_fd(directory)) {
+        if (directory >= 0)
+            close(directory);
+        return false;
+    }
+    /* The number stays, so that other threads need no lock to use it. */
+    bool done = dup3(directory, store->directory, O_CLOEXEC) >= 0;
+    close(directory);
+    if (done)
+        write_tag(store);
+    return done;
+}
+
+static bool make_parents(store *store, const char *name)
+{
+    if (!restore_root(store))
+        return false;
+    char part[4096];
+    for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+        if ((size_t)(slash - name) >= sizeof part)
+            return false;
+        memcpy(part, name, (size_t)(slash - name));
+        part[slash - name] = '\0';
+        if (mkdirat(store->directory, part, 0700) && errno != EEXIST)
+            return false;
+    }
+    return true;
+}
+
+static bool publish(store *store, const char *name, const void *bytes, int from_fd, size_t size,
+                    bool durable, os_identity *identity)
+{
+    if (os_publish_file(store->directory, name, bytes, from_fd, size, 0600, durable, identity) == 0)
+        return true;
+    if (errno != ENOENT || !make_parents(store, name))
+        return false;
+    return os_publish_file(store->directory, name, bytes, from_fd, size, 0600, durable, identity) ==
+           0;
+}
+
+bool store_write_file(store *store, const char *name, const void *bytes, size_t size)
+{
+    return publish(store, name, bytes, -1, size, false, NULL);
+}
+
+/* ---- reading ---- */
+
+static int open_private(const store *store, const char *name)
+{
+    int fd = openat(store->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && !os_is_private_fd(fd)) {
+        close(fd);
+        errno = EPERM;
+        return -1;
+    }
+    return fd;
+}
+
+bool store_read_file(store *store, const char *name, uint8_t **bytes, size_t *size)
+{
+    int fd = open_private(store, name);
+    if (fd < 0)
+        return false;
+    int failed = os_read_fd(fd, bytes, size);
+    close(fd);
+    return !failed;
+}
+
+bool store_read_record(store *store, const digest *key, record *record)
+{
+    char name[name_size];
+    uint8_t *bytes;
+    size_t size;
+    name_key("records", key, name);
+    return store_read_file(store, name, &bytes, &size) && record_open(record, bytes, size);
+}
+
+bool store_write_record(store *store, const digest *key, const record *record, bool durable)
+{
+    char name[name_size];
+    name_key("records", key, name);
+    return publish(store, name, record->bytes, -1, record->size, durable, NULL);
+}
+
+/* ---- contents ---- */
+
+static bool was_verified(store *store, const digest *content, const os_identity *identity)
+{
+    bool found = false;
+    pthread_mutex_lock(&store->mutex);
+    for (size_t i = 0; i < store->verified_count && !found; i++)
+        found = digest_equal(&store->verified[i].content, content) &&
+                os_identity_equal(&store->verified[i].identity, identity);
+    pthread_mutex_unlock(&store->mutex);
+    return found;
+}
+
+static void remember_verified(store *store, const digest *content, const os_identity *identity)
+{
+    pthread_mutex_lock(&store->mutex);
+    verified *entry = array_add((void **)&store->verified, &store->verified_count,
+                                &store->verified_capacity, sizeof *entry);
+    if (entry)
+        *entry = (verified){.content = *content, .identity = *identity};
+    pthread_mutex_unlock(&store->mutex);
+}
+
+static bool digest_is_right(int fd, size_t size, const digest *content)
+{
+    const void *bytes;
+    if (os_map_file(fd, size, &bytes))
+        return false;
+    digest actual = digest_of(bytes, size);
+    os_unmap(bytes, size);
+    return digest_equal(&actual, content);
+}
+
+int store_open_content(store *store, store_kind kind, const digest *content, os_identity *identity,
+                       bool *refreshed)
+{
+    char name[name_size];
+    store_name_content(kind, content, name, sizeof name);
+    int fd = open_private(store, name);
+    if (fd < 0)
+        return -1;
+    os_kind file_kind;
+    os_identity actual;
+    if (os_try_lock_shared(fd) || os_identify_fd(fd, &file_kind, &actual) || file_kind != OS_FILE) {
+        close(fd);
+        return -1;
+    }
+    if (os_identity_equal(identity, &actual) || was_verified(store, content, &actual))
+        return fd;
+    if (!digest_is_right(fd, actual.size, content)) {
+        unlinkat(store->directory, name, 0);
+        close(fd);
+        return -1;
+    }
+    remember_verified(store, content, &actual);
+    *identity = actual;
+    *refreshed = true;
+    return fd;
+}
+
+/* What stands there already under this name is taken if it is whole, so that records which know its identity stay good. */
+static bool is_there(store *store, const char *name, const digest *content, size_t size,
+                     os_identity *identity)
+{
+    int fd = open_private(store, name);
+    os_kind kind;
+    bool whole = fd >= 0 && os_identify_fd(fd, &kind, identity) == 0 && kind == OS_FILE &&
+                 identity->size == size && digest_is_right(fd, size, content);
+    if (fd >= 0)
+        close(fd);
+    return whole;
+}
+
+bool store_add_content(store *store, store_kind kind, const digest *content, int fd, size_t size,
+                       os_identity *identity)
+{
+    char name[name_size];
+    store_name_content(kind, content, name, sizeof name);
+    return is_there(store, name, content, size, identity) ||
+           publish(store, name, NULL, fd, size, true, identity);
+}
+
+bool store_add_bytes(store *store, store_kind kind, const digest *content, const void *bytes,
+                     size_t size)
+{
+    char name[name_size];
+    store_name_content(kind, content, name, sizeof name);
+    return publish(store, name, bytes, -1, size, false, NULL);
+}
+
+void store_mark_used(store *store, const digest *content)
+{
+    char hex[digest_hex_size], name[name_size];
+    digest_hex(content, hex);
+    snprintf(name, sizeof name, "used/%s", hex);
+    if (utimensat(store->directory, name, NULL, 0) != 0 && errno == ENOENT)
+        store_write_file(store, name, "", 0);
+}
+
+int store_open_lock(store *store, const digest *key)
+{
+    char hex[digest_hex_size], name[name_size];
+    digest_hex(key, hex);
+    snprintf(name, sizeof name, "locks/%s", hex);
+    int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+    int fd = openat(store->directory, name, flags, 0600);
+    if (fd < 0 && errno == ENOENT && make_parents(store, name))
+        fd = openat(store->directory, name, flags, 0600);
+    return fd;
+}
+
+/* ---- counters ---- */
+
+void store_counters(store *store, uint64_t *hits, uint64_t *misses)
+{
+    uint8_t *bytes;
+    size_t size;
+    unsigned long long hit_count = 0, miss_count = 0;
+    if (store_read_file(store, "statistics", &bytes, &size)) {
+        if (sscanf((const char *)bytes, "hits %llu\nmisses %llu", &hit_count, &miss_count) != 2)
+            hit_count = miss_count = 0;
+        free(bytes);
+    }
+    *hits = hit_count;
+    *misses = miss_count;
+}
+
+/* Lost when two processes count at the same moment and one cannot take the lock: statistics may be. */
+void store_count(store *store, uint64_t hits, uint64_t misses)
+{
+    if (hits == 0 && misses == 0)
+        return;
+    int lock = openat(store->directory, "statistics.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0)
+        return;
+    if (os_try_lock(lock) == 0) {
+        uint64_t old_hits, old_misses;
+        store_counters(store, &old_hits, &old_misses);
+        char line[96];
+        int length = snprintf(line, sizeof line, "hits %llu\nmisses %llu\n",
+                              (unsigned long long)(old_hits + hits),
+                              (unsigned long long)(old_misses + misses));
+        store_write_file(store, "statistics", line, (size_t)length);
+    }
+    close(lock);
+}

@@ -1,0 +1,213 @@
+/* units.c - a spec's sources, made concrete: see units.h.
+ *
+ * Patterns are glob(3)'s; `**` as a part of a path stands for any number of directories, hidden ones excepted, as in ripgrep's
+ * and Git's patterns. Matches are sorted by bytes, so that the order of readdir changes no key. */
+#include "build/units.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/path.h"
+#include "os/os.h"
+
+char *units_virtual_directory(const kiln_spec *spec)
+{
+    return text_print("/kiln/%s", spec->name);
+}
+
+static input_kind language_kind(const char *language)
+{
+    static const struct {
+        const char *language;
+        input_kind kind;
+    } languages[] = {
+        {"c", INPUT_C},
+        {"c++", INPUT_CXX},
+        {"assembler", INPUT_ASSEMBLY},
+        {"assembler-with-cpp", INPUT_ASSEMBLY_CPP},
+        {"ir", INPUT_IR},
+    };
+    for (size_t i = 0; i < sizeof languages / sizeof *languages; i++)
+        if (strcmp(language, languages[i].language) == 0)
+            return languages[i].kind;
+    return INPUT_C; /* another of Clang's -x: the driver knows it */
+}
+
+static bool starts_like_script(const spec_source *source)
+{
+    return source->bytes && source->size > 2 && memcmp(source->bytes, "#!", 2) == 0;
+}
+
+static kiln_status add_unit(const kiln_spec *spec, const spec_source *source, char *path,
+                            unit_list *list, kiln_error **error)
+{
+    if (!path)
+        return error_no_memory(error);
+    input_kind kind = input_kind_of(path);
+    if (spec->language && (kind == INPUT_UNKNOWN || (spec->force_language && !input_kind_is_linked(kind))))
+        kind = language_kind(spec->language);
+    if (kind == INPUT_UNKNOWN && starts_like_script(source))
+        kind = INPUT_C;
+    if (kind == INPUT_UNKNOWN) {
+        kiln_status status = error_set(
+            error, KILN_SPEC, KILN_PHASE_SPEC,
+            "cannot tell the language of '%s' in library '%s' from its name: give the language "
+            "(-x c, -x c++, or `language:` in the manifest)",
+            path, spec->name);
+        free(path);
+        return status;
+    }
+    unit *unit = array_add((void **)&list->items, &list->count, &list->capacity, sizeof *unit);
+    if (!unit) {
+        free(path);
+        return error_no_memory(error);
+    }
+    unit->path = path;
+    unit->kind = kind;
+    unit->source = source;
+    return KILN_OK;
+}
+
+/* ---- patterns ---- */
+
+static bool add_matches(const char *pattern, string_list *matches)
+{
+    glob_t found = {0};
+    int result = glob(pattern, GLOB_NOSORT, NULL, &found);
+    bool done = result != GLOB_NOSPACE;
+    for (size_t i = 0; done && result == 0 && i < found.gl_pathc; i++)
+        done = string_list_contains(matches, found.gl_pathv[i]) ||
+               string_list_add(matches, found.gl_pathv[i]);
+    globfree(&found);
+    return done;
+}
+
+enum { max_depth = 64 };
+
+static bool is_directory(const char *path, const struct dirent *entry)
+{
+    if (entry->d_type == DT_DIR)
+        return true;
+    if (entry->d_type != DT_UNKNOWN)
+        return false;
+    DIR *directory = opendir(path);
+    if (directory)
+        closedir(directory);
+    return directory != NULL;
+}
+
+/* Match `rest` (what stands behind "**" and a slash) in `directory` and in everything below it. */
+static bool match_below(const char *directory, const char *rest, int depth, string_list *matches)
+{
+    char *pattern = text_print("%s%s", directory, rest);
+    bool done = pattern && (strstr(rest, "**") || add_matches(pattern, matches));
+    free(pattern);
+    DIR *stream = done ? opendir(directory[0] ? directory : ".") : NULL;
+    if (!stream)
+        return done;
+    for (struct dirent *entry; done && (entry = readdir(stream));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        char *below = text_print("%s%s/", directory, entry->d_name);
+        if (!below)
+            done = false;
+        else if (depth < max_depth && is_directory(below, entry))
+            done = match_below(below, rest, depth + 1, matches);
+        free(below);
+    }
+    closedir(stream);
+    return done;
+}
+
+/* The paths that a pattern stands for, in the form in which it was given. */
+static bool match_pattern(const char *base, const char *pattern, string_list *matches)
+{
+    char *full = path_join(base, pattern);
+    if (!full)
+        return false;
+    char *stars = strstr(full, "**/");
+    bool done;
+    if (stars) {
+        char *rest = strdup(stars + 3);
+        stars[0] = '\0';
+        done = rest && match_below(full, rest, 0, matches);
+        free(rest);
+    } else {
+        done = add_matches(full, matches);
+    }
+    free(full);
+    string_list_sort(matches);
+    return done;
+}
+
+static kiln_status add_pattern(const kiln_spec *spec, const spec_source *source, unit_list *list,
+                               kiln_error **error)
+{
+    string_list matches = {0};
+    kiln_status status = KILN_OK;
+    if (!match_pattern(spec->directory, source->path, &matches))
+        status = error_no_memory(error);
+    else if (matches.count == 0)
+        status = error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
+                           "no file matches '%s' (library '%s', directory '%s')", source->path,
+                           spec->name, spec->directory);
+    size_t prefix = source->path[0] == '/' ? 0 : strlen(spec->directory);
+    for (size_t i = 0; status == KILN_OK && i < matches.count; i++) {
+        const char *path = matches.items[i] + prefix;
+        while (prefix && *path == '/')
+            path++;
+        status = add_unit(spec, source, strdup(path), list, error);
+    }
+    string_list_destroy(&matches);
+    return status;
+}
+
+/* A file whose name holds such characters is meant literally if it exists. */
+static bool is_pattern(const kiln_spec *spec, const spec_source *source)
+{
+    if (!path_is_pattern(source->path))
+        return false;
+    char *full = path_join(spec->directory, source->path);
+    os_kind kind = OS_ABSENT;
+    os_identity identity;
+    bool exists = full && os_identify(AT_FDCWD, full, &kind, &identity) == 0 && kind != OS_ABSENT;
+    free(full);
+    return !exists;
+}
+
+kiln_status units_resolve(const kiln_spec *spec, unit_list *list, kiln_error **error)
+{
+    *list = (unit_list){0};
+    char *virtual_directory = units_virtual_directory(spec);
+    kiln_status status = virtual_directory ? KILN_OK : error_no_memory(error);
+    for (size_t i = 0; status == KILN_OK && i < spec->source_count; i++) {
+        const spec_source *source = &spec->sources[i];
+        if (source->bytes)
+            status = add_unit(spec, source, text_print("%s/%s", virtual_directory, source->path),
+                              list, error);
+        else if (is_pattern(spec, source))
+            status = add_pattern(spec, source, list, error);
+        else
+            status = add_unit(spec, source, strdup(source->path), list, error);
+    }
+    free(virtual_directory);
+    if (status == KILN_OK && list->count == 0 && spec->dependencies.count == 0 &&
+        spec->packages.count == 0)
+        status = error_set(error, KILN_SPEC, KILN_PHASE_SPEC,
+                           "library '%s' has no sources: add at least one", spec->name);
+    if (status != KILN_OK)
+        unit_list_destroy(list);
+    return status;
+}
+
+void unit_list_destroy(unit_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i].path);
+    free(list->items);
+    *list = (unit_list){0};
+}

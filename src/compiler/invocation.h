@@ -1,0 +1,30 @@
+// invocation.h - Clang's front end, set up for a job: from cc1 arguments to a CompilerInstance that cannot write.
+//
+// A FrontEnd owns the instance and everything that it refers to. It is not destroyed piece by piece: jobs end by
+// exit, and freeing a syntax tree costs more than it gives. One thread.
+#pragma once
+
+#include "compiler/compile.h"
+#include "compiler/recording_file_system.h"
+
+#include "clang/Frontend/CompilerInstance.h"
+
+namespace kiln
+{
+
+struct FrontEnd {
+    std::shared_ptr<clang::CompilerInvocation> invocation;
+    std::unique_ptr<DiagnosticCollector> collector;
+    std::unique_ptr<clang::CompilerInstance> instance;
+    double main_file_end = 0; // steady_seconds when the source had been parsed
+};
+
+// Set up from arguments as the driver gives them after -cc1. NULL where they are refused or wrong; `list` says why.
+// Never freed: see above.
+FrontEnd *front_end_create(const std::vector<std::string> &arguments,
+                           llvm::IntrusiveRefCntPtr<RecordingFileSystem> files, InputLog &log, DiagnosticList &list);
+
+// Hand -mllvm options to LLVM. false: `list` says why not.
+bool apply_llvm_options(const std::vector<std::string> &options, DiagnosticList &list);
+
+} // namespace kiln

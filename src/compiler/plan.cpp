@@ -1,0 +1,104 @@
+// plan.cpp - lock, source comments, packages. See plan.h.
+#include "compiler/plan.h"
+#include "compiler/file_gate.h"
+#include "compiler/recording_file_system.h"
+
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/StringSaver.h"
+
+#include <cerrno>
+#include <cstring>
+#include <sys/file.h>
+
+namespace kiln
+{
+namespace
+{
+
+// Take the lock, which lives as long as the descriptor, that is, as the job.
+bool take_lock(int fd, bool &waited, DiagnosticList &list)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    waited = errno == EWOULDBLOCK;
+    while (waited && flock(fd, LOCK_EX) != 0) {
+        if (errno != EINTR)
+            waited = false;
+    }
+    if (!waited)
+        list.add(Severity::Error, std::string("cannot take the build's lock: ") + strerror(errno));
+    return waited;
+}
+
+// The line that may hold the comment.
+llvm::StringRef comment_line(llvm::StringRef text)
+{
+    auto [first, rest] = text.split('\n');
+    return (first.starts_with("#!") ? rest.split('\n').first : first).rtrim('\r');
+}
+
+void scan_source(const std::string &source, RecordingFileSystem &files, PlanResult &result)
+{
+    SourceArguments &arguments = result.sources.emplace_back();
+    auto buffer = files.getBufferForFile(source);
+    if (!buffer)
+        return; // the compile is going to say so
+    std::string problem;
+    if (!parse_source_comment((*buffer)->getBuffer(), arguments, &problem))
+        result.diagnostics.add(Severity::Error, problem, source);
+}
+
+} // namespace
+
+bool parse_source_comment(llvm::StringRef text, SourceArguments &result, std::string *problem)
+{
+    llvm::StringRef line = comment_line(text);
+    if (!line.consume_front("//") || !line.ltrim(" \t").starts_with("kiln:"))
+        return true;
+    line = line.split(':').second;
+    llvm::BumpPtrAllocator allocator;
+    llvm::StringSaver saver(allocator);
+    llvm::SmallVector<const char *, 16> words;
+    llvm::cl::TokenizeGNUCommandLine(line, saver, words);
+    for (size_t i = 0; i < words.size(); i++) {
+        llvm::StringRef word(words[i]);
+        if (word.consume_front("--pkg=")) {
+            result.packages.push_back(word.str());
+        } else if (word != "--pkg") {
+            result.arguments.push_back(word.str());
+        } else if (++i < words.size()) {
+            result.packages.push_back(words[i]);
+        } else {
+            *problem = "'--pkg' in the //kiln: comment needs the name of a package";
+            return false;
+        }
+    }
+    return true;
+}
+
+PlanResult plan(const PlanRequest &request, const Surroundings &surroundings)
+{
+    PlanResult result;
+    if (request.lock_fd >= 0 && !take_lock(request.lock_fd, result.waited, result.diagnostics))
+        return result;
+    InputLog log(surroundings.directory);
+    {
+        GateRecording recording(log);
+        auto files = llvm::makeIntrusiveRefCnt<RecordingFileSystem>(log, surroundings.virtual_directory,
+                                                                    surroundings.memory_files);
+        for (const std::string &source : request.scan_sources)
+            scan_source(source, *files, result);
+        std::vector<std::string> packages = request.packages;
+        for (const SourceArguments &source : result.sources)
+            packages.insert(packages.end(), source.packages.begin(), source.packages.end());
+        resolve_packages(packages, result.compile_arguments, result.link_arguments, result.diagnostics);
+    }
+    std::vector<std::string> changed;
+    result.inputs = log.finish(&changed);
+    for (const std::string &path : changed)
+        result.diagnostics.add(Severity::Error, "'" + path + "' changed while it was being read; try again");
+    return result;
+}
+
+} // namespace kiln

@@ -1,0 +1,292 @@
+/* mapped_image.c - the registry of mapped images: see mapped_image.h.
+ *
+ * A linked list: a process maps tens of images, at most hundreds. */
+#include "load/mapped_image.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "os/os.h"
+
+struct mapped_image {
+    mapped_image *next;
+    char *id;
+    char *path;
+    char *name;
+    int fd;                /* -1: the image is a file */
+    size_t holders;        /* loads that hold it; 0: it waits to leave */
+    uint64_t acquisitions; /* how often it was held */
+    uint64_t addresses;    /* of its host symbols, as a digest */
+    bool is_library;       /* not one of Kiln's own making */
+};
+
+/* Guards the list and the entries' counts. A leaf: nothing else is locked or called under it but
+ * malloc. */
+static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
+static mapped_image *registry;
+static atomic_size_t waiting_count; /* entries without holders: a hint that saves the lock */
+static atomic_uint created_count;
+
+/* ---- fork: the child finds the registry whole ---- */
+
+static void lock_registry(void)
+{
+    pthread_mutex_lock(&registry_mutex);
+}
+
+static void unlock_registry(void)
+{
+    pthread_mutex_unlock(&registry_mutex);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(lock_registry, unlock_registry, unlock_registry);
+}
+
+static void lock_first(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    lock_registry();
+}
+
+/* ---- entries ---- */
+
+static void destroy_entry(mapped_image *entry)
+{
+    if (!entry)
+        return;
+    if (entry->fd >= 0)
+        close(entry->fd);
+    free(entry->id);
+    free(entry->path);
+    free(entry->name);
+    free(entry);
+}
+
+static mapped_image *find_entry(const char *id)
+{
+    for (mapped_image *entry = registry; entry; entry = entry->next)
+        if (strcmp(entry->id, id) == 0)
+            return entry;
+    return NULL;
+}
+
+static void remove_entry(mapped_image *entry)
+{
+    mapped_image **link = &registry;
+    while (*link != entry) {
+        assert(*link);
+        link = &(*link)->next;
+    }
+    *link = entry->next;
+}
+
+static void hold(mapped_image *entry)
+{
+    entry->acquisitions++;
+    if (entry->holders++ == 0)
+        atomic_fetch_sub(&waiting_count, 1);
+}
+
+static void insert_entry(mapped_image *entry)
+{
+    entry->holders = 1;
+    entry->next = registry;
+    registry = entry;
+}
+
+/* A path by which the loader finds the descriptor; NULL when out of memory. */
+static char *path_of_descriptor(int fd)
+{
+    char path[64];
+    os_fd_path(fd, path, sizeof path);
+    return strdup(path);
+}
+
+/* Names and addresses in no order: FNV-1a (Fowler, Noll, Vo) of each pair, added up. */
+static uint64_t digest_addresses(const load_image *image)
+{
+    uint64_t sum = image->host_symbol_count;
+    for (size_t i = 0; i < image->host_symbol_count; i++) {
+        uint64_t hash = 0xcbf29ce484222325u ^ (uintptr_t)image->host_symbols[i].address;
+        for (const char *c = image->host_symbols[i].name; *c; c++)
+            hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+        sum += hash ^ hash >> 32;
+    }
+    return sum;
+}
+
+static kiln_status make_entry(const load_image *image, mapped_image **made, kiln_error **error)
+{
+    bool in_memory = image->fd >= 3;
+    assert(in_memory || image->path);
+    mapped_image *entry = calloc(1, sizeof *entry);
+    if (!entry)
+        return error_no_memory(error);
+    entry->is_library = true;
+    entry->addresses = digest_addresses(image);
+    entry->fd = in_memory ? fcntl(image->fd, F_DUPFD_CLOEXEC, 3) : -1;
+    if (in_memory && entry->fd < 0) {
+        int saved = errno;
+        destroy_entry(entry);
+        return error_set_errno(error, KILN_IO, KILN_PHASE_BIND, saved,
+                               "cannot keep the image of '%s' open", image->name);
+    }
+    entry->path = in_memory ? path_of_descriptor(entry->fd) : strdup(image->path);
+    entry->id = strdup(image->id ? image->id : image->path);
+    entry->name = strdup(image->name);
+    if (!entry->path || !entry->id || !entry->name) {
+        destroy_entry(entry);
+        return error_no_memory(error);
+    }
+    *made = entry;
+    return KILN_OK;
+}
+
+kiln_status mapped_image_acquire(const load_image *image, mapped_image **entry, kiln_error **error)
+{
+    const char *id = image->id ? image->id : image->path;
+    kiln_status status = KILN_OK;
+    mapped_image *made = NULL;
+    lock_first();
+    mapped_image *found = find_entry(id);
+    if (!found) {
+        status = make_entry(image, &made, error);
+        if (status == KILN_OK) {
+            insert_entry(made);
+            found = made;
+        }
+    } else if (found->addresses == digest_addresses(image)) {
+        hold(found);
+    } else {
+        status = KILN_BIND;
+    }
+    unlock_registry();
+    if (found && status == KILN_BIND)
+        return error_set(error, KILN_BIND, KILN_PHASE_BIND,
+                         "library '%s' is loaded already, with other addresses of its host "
+                         "symbols: close it first, "
+                         "or lend the same addresses",
+                         image->name);
+    if (status == KILN_OK)
+        *entry = found;
+    return status;
+}
+
+kiln_status mapped_image_create(const char *what, const void *bytes, size_t size,
+                                mapped_image **entry, kiln_error **error)
+{
+    mapped_image *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_no_memory(error);
+    made->name = strdup(what);
+    made->id = text_print("%s-%u", what, atomic_fetch_add(&created_count, 1));
+    made->fd = os_memfd_with(what, bytes, size, true);
+    int saved = errno;
+    made->path = made->fd >= 0 ? path_of_descriptor(made->fd) : NULL;
+    if (!made->name || !made->id || !made->path) {
+        bool refused = made->fd < 0 && made->name && made->id && saved != ENOMEM;
+        destroy_entry(made);
+        return refused ? error_set_errno(error, KILN_IO, KILN_PHASE_BIND, saved,
+                                         "cannot make a file in memory")
+                       : error_no_memory(error);
+    }
+    lock_first();
+    insert_entry(made);
+    unlock_registry();
+    *entry = made;
+    return KILN_OK;
+}
+
+bool mapped_image_release(mapped_image *entry)
+{
+    if (!entry)
+        return false;
+    lock_first();
+    uint64_t acquisitions = entry->acquisitions;
+    unlock_registry();
+    bool mapped = os_is_loaded(entry->path);
+    lock_first();
+    assert(entry->holders > 0);
+    bool waits = --entry->holders == 0;
+    /* Somebody who held it meanwhile may have mapped it again: then it waits for another look. */
+    bool gone = waits && !mapped && acquisitions == entry->acquisitions;
+    if (gone)
+        remove_entry(entry);
+    else if (waits)
+        atomic_fetch_add(&waiting_count, 1);
+    unlock_registry();
+    if (gone)
+        destroy_entry(entry);
+    return waits && !gone;
+}
+
+/* Hold the next entry in the list that waits (or the next library that does not), behind one that
+ * is held or from the start. */
+static mapped_image *hold_next(const mapped_image *after, bool waiting)
+{
+    lock_first();
+    mapped_image *entry = after ? after->next : registry;
+    while (entry && (waiting ? entry->holders > 0 : !entry->holders || !entry->is_library))
+        entry = entry->next;
+    if (entry)
+        hold(entry);
+    unlock_registry();
+    return entry;
+}
+
+size_t mapped_image_collect(void)
+{
+    size_t left = 0;
+    if (atomic_load(&waiting_count) == 0)
+        return 0;
+    mapped_image *entry = hold_next(NULL, true);
+    while (entry) {
+        bool is_library = entry->is_library;
+        os_collect(entry->path);
+        mapped_image *next = hold_next(entry, true);
+        left += mapped_image_release(entry) && is_library;
+        entry = next;
+    }
+    return left;
+}
+
+void mapped_image_visit(bool (*visit)(mapped_image *entry, void *user_data), void *user_data)
+{
+    bool goes_on = true;
+    mapped_image *entry = hold_next(NULL, false);
+    while (entry) {
+        goes_on = goes_on && visit(entry, user_data);
+        mapped_image *next = goes_on ? hold_next(entry, false) : NULL;
+        mapped_image_release(entry);
+        entry = next;
+    }
+}
+
+bool mapped_image_exists(const char *id)
+{
+    lock_first();
+    bool exists = find_entry(id) != NULL;
+    unlock_registry();
+    return exists;
+}
+
+const char *mapped_image_path(const mapped_image *entry)
+{
+    return entry->path;
+}
+
+const char *mapped_image_name(const mapped_image *entry)
+{
+    return entry->name;
+}

@@ -1,0 +1,153 @@
+/* os.h - everything Kiln asks of the operating system, and nothing else of the project.
+ *
+ * One contract a function; one file per system and subject implements it (linux_*.c). Functions
+ * return 0 or a non-negative value on success and -1 with errno on failure, unless they say
+ * otherwise. All descriptors are close-on-exec and at least 3. EINTR never shows. Thread-safe,
+ * unless a function says otherwise. */
+#ifndef KILN_OS_H
+#define KILN_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* ---- files (linux_file.c) ---- */
+
+/* Which bytes a path stands for, as far as stat can tell: equal identities mean an unchanged file,
+ * once mtime and ctime are older than os_clock_tick_ns. */
+typedef struct os_identity {
+    uint64_t device, inode, size;
+    int64_t mtime_ns, ctime_ns;
+} os_identity;
+
+typedef enum os_kind { OS_ABSENT, OS_FILE, OS_DIRECTORY, OS_OTHER } os_kind;
+
+/* What stands at `path` relative to directory descriptor `at` (AT_FDCWD: the working directory);
+ * symbolic links are followed. ABSENT for ENOENT and ENOTDIR; -1 for other errors. *identity is set
+ * unless ABSENT. */
+int os_identify(int at, const char *path, os_kind *kind, os_identity *identity);
+int os_identify_fd(int fd, os_kind *kind, os_identity *identity);
+bool os_identity_equal(const os_identity *a, const os_identity *b);
+
+/* The grain of file timestamps, rounded up generously, in nanoseconds; and the clock that they are
+ * read from. */
+int64_t os_clock_tick_ns(void);
+int64_t os_clock_file_ns(void);
+/* A steady clock, for durations. */
+int64_t os_clock_steady_ns(void);
+
+/* Open a directory only to resolve names below it (O_PATH). */
+int os_open_directory(int at, const char *path);
+int os_open_read(int at, const char *path);
+
+/* Read a whole file into malloc'd memory with a NUL after the last byte. */
+int os_read_file(int at, const char *path, uint8_t **bytes, size_t *size);
+int os_read_fd(int fd, uint8_t **bytes, size_t *size);
+int os_write_all(int fd, const void *bytes, size_t size);
+/* Copy `size` bytes from the start of one descriptor to the current position of another, in the
+ * kernel where it can. */
+int os_copy_fd(int to, int from, size_t size);
+
+/* Make a directory and those above it, for the owner alone (0700). */
+int os_make_directories(const char *path);
+
+/* Write bytes (or, where bytes is NULL, the first `size` bytes of from_fd) to `name` in directory
+ * `at`, so that readers see all or nothing, also after a crash where durable is set: temporary
+ * name, write, flush, rename. *identity (may be NULL) is taken after the rename. mode: 0600, 0700
+ * ... */
+int os_publish_file(int at, const char *name, const void *bytes, int from_fd, size_t size,
+                    unsigned mode, bool durable, os_identity *identity);
+
+/* Only the owner of this process can have written: owner is the effective user (or root), no write
+ * bit for group or others. false with errno 0 where that does not hold. */
+bool os_is_private_fd(int fd);
+
+/* Whether pages of the file system behind a directory or file may be mapped executable (false:
+ * noexec). */
+bool os_may_execute_fd(int fd);
+
+/* An exclusive advisory lock on an open file, taken at once or not at all (-1, EWOULDBLOCK); ends
+ * with the last descriptor. */
+int os_try_lock(int fd);
+/* A shared one that marks an entry as being in use by this process. */
+int os_try_lock_shared(int fd);
+
+/* ---- memory files (linux_memfd.c) ---- */
+
+/* An anonymous file. name: for /proc and debuggers. executable: it will be mapped so. */
+int os_memfd_create(const char *name, bool executable);
+int os_memfd_with(const char *name, const void *bytes, size_t size, bool executable);
+int os_memfd_seal(int fd);
+/* A path by which this process's loader, and debuggers of it, find the file as long as fd is open.
+ */
+void os_fd_path(int fd, char *path, size_t capacity);
+
+/* Map a whole file read-only; size 0 gives a non-NULL pointer. */
+int os_map_file(int fd, size_t size, const void **bytes);
+void os_unmap(const void *bytes, size_t size);
+
+/* ---- processes (linux_process.c) ---- */
+
+/* Start a program that this process must not notice: not its child (nothing to wait for, no
+ * SIGCHLD), in a session of its own, default signals and mask, no descriptors but 0-2 (on
+ * /dev/null) and those of fds (at most 16), which appear as 3, 4, ... in order. It gets a generous
+ * stack limit, no core files, ordinary scheduling, `environment`, and `/` as its directory. *pidfd
+ * (may be NULL): to watch or end it. Fails with the program's own exec error. Works whatever the
+ * host does with SIGCHLD and descriptors 0-2. In a host that is PID 1 or a subreaper the program
+ * becomes its child, as any orphan does: there its end shows as a SIGCHLD, and os_pidfd_wait reaps
+ * it. */
+int os_spawn_detached(const char *program, char *const *arguments, char *const *environment,
+                      const int *fds, size_t fd_count, int *pidfd);
+
+/* A descriptor that becomes readable when this process has ended. */
+int os_pidfd_self(void);
+/* Send a signal; 0 also where the process is gone already. */
+int os_pidfd_kill(int pidfd, int signal);
+/* Wait until a process is gone, for at most timeout_ms (negative: as long as it takes): 0, or -1
+ * with ETIMEDOUT. */
+int os_pidfd_wait(int pidfd, int timeout_ms);
+
+/* A pair of connected stream sockets. */
+int os_socket_pair(int sockets[2]);
+
+/* How many jobs to run at once: processors by affinity and cgroup quota, bounded by free memory
+ * (cgroup, system) over bytes_per_job; at least 1. */
+unsigned os_job_count(uint64_t bytes_per_job);
+/* The memory this process may use in all: the least of system, cgroup and limit. */
+uint64_t os_memory_total(void);
+
+/* ---- the loader (linux_loader.c) ---- */
+
+/* dlopen, binding everything now. *message: the loader's words on failure, malloc'd (NULL when out
+ * of memory). */
+int os_load(const char *path, bool global, void **handle, char **message);
+/* Count an image that is mapped already once more, and make it and its dependencies globally
+ * visible if asked to. NULL where it is not mapped; never maps anything. */
+void *os_load_again(const char *path, bool global);
+/* Count one reference less; *gone (may be NULL): the image has left the address space. path: as it
+ * was given to os_load. Destructors run on this thread. */
+int os_unload(void *handle, const char *path, bool *gone);
+/* Whether an image is mapped under that path. Does not ask the disk. */
+bool os_is_loaded(const char *path);
+/* Have the loader look for what nobody needs any longer: it does so only when something is closed. path: an image that waits. */
+void os_collect(const char *path);
+/* The address of a definition in the image of a handle alone, not in its dependencies; NULL where
+ * there is none. Of a weak variable that the loader has unified with another image's, the one that
+ * this image uses; of a thread-local one, the calling thread's. The image needs a .gnu.hash
+ * section. */
+void *os_lookup(void *handle, const char *name);
+/* An address that a reference would be bound to in the scope of a handle (the image, then its dependencies), or in the process's
+ * global scope where handle is NULL. version: NULL for the default one. */
+void *os_lookup_scope(void *handle, const char *name, const char *version);
+/* Directories that the loader searches for shared libraries, in order: a string list, freed as one
+ * block with free(). */
+char **os_library_directories(void);
+/* The path of the shared object or program that contains an address, absolute where it still
+ * exists; malloc'd. */
+char *os_path_of_address(const void *address);
+/* Features of the processor that -march=native depends on, as bytes to digest; the same on every
+ * run of one machine. */
+size_t os_processor_features(uint8_t *bytes, size_t capacity);
+
+#endif

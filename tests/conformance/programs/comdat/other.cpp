@@ -1,0 +1,6 @@
+#include "comdat.h"
+
+Addresses addresses_of_other()
+{
+    return addresses();
+}

@@ -1,0 +1,6 @@
+int b(void);
+
+int a(void)
+{
+    return b() + 1;
+}

@@ -1,0 +1,3 @@
+#include "noisy.h"
+
+__attribute__((init_priority(150))) Noisy earlier("earlier, other unit");

@@ -1,0 +1,11 @@
+#include <stdio.h>
+
+int base_next(void);
+__attribute__((constructor)) static void start(void)
+{
+    printf("left starts, base at %d\n", base_next());
+}
+int left_next(void)
+{
+    return base_next();
+}

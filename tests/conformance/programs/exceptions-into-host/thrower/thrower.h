@@ -1,0 +1,7 @@
+#pragma once
+#include <exception>
+
+struct SharedException : std::exception {
+    int code;
+    explicit SharedException(int c) : code(c) {}
+};

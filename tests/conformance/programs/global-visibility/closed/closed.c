@@ -1,0 +1,4 @@
+int closed_function(void)
+{
+    return 1;
+}

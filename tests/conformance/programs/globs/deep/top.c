@@ -1,0 +1,4 @@
+int deep_top(void)
+{
+    return 1;
+}

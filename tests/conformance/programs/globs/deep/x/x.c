@@ -1,0 +1,4 @@
+int deep_x(void)
+{
+    return 1;
+}

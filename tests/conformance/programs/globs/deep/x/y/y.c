@@ -1,0 +1,4 @@
+int deep_y(void)
+{
+    return 1;
+}

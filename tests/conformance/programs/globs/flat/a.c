@@ -1,0 +1,5 @@
+int b(void);
+int total(void)
+{
+    return 1 + b();
+}

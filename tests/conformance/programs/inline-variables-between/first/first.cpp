@@ -1,0 +1,8 @@
+#include "../shared.h"
+
+__attribute__((weak)) int weak_data = 9;
+
+extern "C" void *first_address(int which)
+{
+    return address_of(which);
+}

@@ -1,0 +1,4 @@
+int from_bitcode(void)
+{
+    return __COUNTER__ + sizeof("bitcode");
+}

@@ -1,0 +1,4 @@
+int from_ir(void)
+{
+    return __COUNTER__ + sizeof("ir");
+}

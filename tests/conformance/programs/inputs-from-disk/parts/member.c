@@ -1,0 +1,4 @@
+int from_archive(void)
+{
+    return 100;
+}

@@ -1,0 +1,4 @@
+int from_object(void)
+{
+    return __COUNTER__ + sizeof("object");
+}

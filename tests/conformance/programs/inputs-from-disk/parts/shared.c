@@ -1,0 +1,4 @@
+int from_shared(void)
+{
+    return __COUNTER__ + sizeof("shared");
+}

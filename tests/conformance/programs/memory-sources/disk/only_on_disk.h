@@ -1,0 +1,1 @@
+#define ONLY_ON_DISK 8

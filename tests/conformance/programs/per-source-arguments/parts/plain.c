@@ -1,0 +1,8 @@
+int plain(void)
+{
+#ifdef __OPTIMIZE__
+    return N * 10 + 1;
+#else
+    return N * 10;
+#endif
+}

@@ -1,0 +1,4 @@
+int beside(void)
+{
+    return 5;
+}

@@ -1,0 +1,4 @@
+int inner_value(void)
+{
+    return 7;
+}

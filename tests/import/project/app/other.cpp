@@ -1,0 +1,4 @@
+int other()
+{
+    return static_cast<int>(std::string("other").size());
+}

@@ -1,0 +1,3 @@
+#pragma once
+#include <string>
+#define FROM_PCH 1000

@@ -1,0 +1,6 @@
+int core_piece(void);
+
+int core_piece(void)
+{
+    return 6;
+}

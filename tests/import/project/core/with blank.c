@@ -1,0 +1,6 @@
+#include "core.h"
+
+int core_blank(void)
+{
+    return core_piece() + 1;
+}
