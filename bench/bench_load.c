@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static void check(kiln_status status, kiln_error *error)
+/* error: where the call that gave the status put its error, or NULL; read after the call. */
+static void check(kiln_status status, kiln_error *const *error)
 {
     if (status != KILN_OK)
-        measure_fail("bench-load", error ? kiln_error_rendered(error) : kiln_status_text(status));
+        measure_fail("bench-load",
+                     error && *error ? kiln_error_rendered(*error) : kiln_status_text(status));
 }
 
 static kiln_spec *describe(char **words)
@@ -49,9 +51,9 @@ int main(int argc, char **argv)
     options.cache_directory = argv[1];
 
     double start = measure_now();
-    check(kiln_session_create(&options, &session, &error), error);
+    check(kiln_session_create(&options, &session, &error), &error);
     kiln_spec *spec = describe(argv + 2);
-    check(kiln_library_load_spec(session, spec, NULL, &library, &error), error);
+    check(kiln_library_load_spec(session, spec, NULL, &library, &error), &error);
     double seconds = measure_now() - start;
 
     kiln_spec_destroy(spec);

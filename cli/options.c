@@ -384,18 +384,18 @@ cleanup:
     return ok;
 }
 
-/* A script is a file whose first line starts with `#!`. Only regular files are looked into: reading
- * from a pipe would take away what the compiler is to read. */
+/* A script is a file whose first line starts with `#!`. Only regular files are opened: looking into a
+ * pipe would take away what is to be compiled. */
 static bool is_script(const char *path)
 {
     struct stat status;
     char start[2];
-    bool found = false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && read(fd, start, 2) == 2)
-        found = memcmp(start, "#!", 2) == 0;
+    bool found = read(fd, start, sizeof start) == 2 && memcmp(start, "#!", 2) == 0;
     close(fd);
     return found;
 }

@@ -8,29 +8,31 @@
  *     int (*add)(int, int) = (int (*)(int, int))kiln_library_function(library, "add", NULL);
  *     kiln_library_close(library);
  *
- * Explicit use: create a session (kiln_session_create), describe libraries (kiln_spec_*), register them
- * (kiln_session_register), load them by name (kiln_library_load).
- * Advanced use: loads that are begun, polled and cancelled (kiln_load_*); compilation without loading
- * (kiln_compile); the cache (kiln_cache_*).
+ * Explicit use: create a session (kiln_session_create), describe libraries (kiln_spec_*), register
+ * them (kiln_session_register), load them by name (kiln_library_load). Advanced use: loads that are
+ * begun, polled and cancelled (kiln_load_*); compilation without loading (kiln_compile); the cache
+ * (kiln_cache_*).
  *
  * Rules that hold for every function:
- *   - Functions that can fail return a kiln_status, or NULL. `error` may be NULL; where it is not, *error is set to
- *     NULL on success and, on failure, to an object that the caller frees with kiln_error_destroy. Outputs
- *     are set only on success.
- *   - Strings that come in are NUL-terminated bytes, copied before the call returns. Paths are bytes, not necessarily UTF-8;
- *     relative ones are resolved against the spec's working directory (default: that of the process
- *     when the spec was created).
+ *   - Functions that can fail return a kiln_status, or NULL. `error` may be NULL; where it is not,
+ *     *error is set to NULL on success and, on failure, to an object that the caller frees with
+ *     kiln_error_destroy. Outputs are set only on success.
+ *   - Strings that come in are NUL-terminated bytes, copied before the call returns. Paths are
+ *     bytes, not necessarily UTF-8; relative ones are resolved against the spec's working directory
+ *     (default: that of the process when the spec was created).
  *   - A string list is an array of pointers that ends with NULL. NULL means an empty list.
- *   - Option structs start with `size`; set it to sizeof the struct. Zero in a field means its default, NULL for the
- *     whole struct means all defaults. A larger struct from a newer header is accepted if the extra bytes are zero.
+ *   - Option structs start with `size`; set it to sizeof the struct. Zero in a field means its
+ *     default, NULL for the whole struct means all defaults. A larger struct from a newer header is
+ *     accepted if the extra bytes are zero.
  *   - Destroyers and closers accept NULL.
- *   - A session may be used by any thread at any time, but for its destruction. A spec, a load and an error belong to
- *     one thread at a time.
- *   - Event callbacks run only on a thread that is inside a call of that session, never while Kiln holds a lock; they may
- *     call Kiln, except to destroy the session or close the library at hand.
- *   - "Blocks" means that the call may wait for compilation; the others return in microseconds or do
- *     bounded file-system work.
- *   - After fork() the child may go on using Kiln: it starts a compiler process of its own when it needs one.
+ *   - A session may be used by any thread at any time, but for its destruction. A spec, a load and
+ *     an error belong to one thread at a time.
+ *   - Event callbacks run only on a thread that is inside a call of that session, never while Kiln
+ *     holds a lock; they may call Kiln, except to destroy the session or close the library at hand.
+ *   - "Blocks" means that the call may wait for compilation; the others return in microseconds or
+ *     do bounded file-system work.
+ *   - After fork() the child may go on using Kiln: it starts a compiler process of its own when it
+ *     needs one.
  *
  * Sources run with the privileges of the process that loads them. Loading a source is running it.
  */
@@ -56,29 +58,29 @@ extern "C" {
 #define KILN_API
 #endif
 
-/* ---------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Status and errors
  */
 
 /* X(enumerator suffix, what it means) */
-#define KILN_STATUS_MAP(X) \
-    X(OK, "success") \
-    X(PENDING, "not finished yet") \
-    X(INVALID_ARGUMENT, "an argument of the call is not acceptable") \
-    X(NO_MEMORY, "out of memory") \
-    X(NOT_FOUND, "there is no such file, library or symbol") \
-    X(ALREADY_EXISTS, "the name is taken") \
-    X(AMBIGUOUS, "the name has several meanings") \
-    X(SPEC, "the spec or the manifest is wrong") \
-    X(CYCLE, "libraries depend on each other in a circle") \
-    X(COMPILE, "a source does not compile") \
-    X(LINK, "the objects do not link") \
-    X(BIND, "the image cannot be bound: a symbol or a shared library is missing") \
-    X(COMPILER, "the compiler process is missing, of another version, or died") \
-    X(LIMIT, "a job exceeded its limit of time or memory") \
-    X(CANCELLED, "the load was cancelled") \
-    X(IO, "the operating system refused") \
-    X(UNSUPPORTED, "not supported") \
+#define KILN_STATUS_MAP(X)                                                                         \
+    X(OK, "success")                                                                               \
+    X(PENDING, "not finished yet")                                                                 \
+    X(INVALID_ARGUMENT, "an argument of the call is not acceptable")                               \
+    X(NO_MEMORY, "out of memory")                                                                  \
+    X(NOT_FOUND, "there is no such file, library or symbol")                                       \
+    X(ALREADY_EXISTS, "the name is taken")                                                         \
+    X(AMBIGUOUS, "the name has several meanings")                                                  \
+    X(SPEC, "the spec or the manifest is wrong")                                                   \
+    X(CYCLE, "libraries depend on each other in a circle")                                         \
+    X(COMPILE, "a source does not compile")                                                        \
+    X(LINK, "the objects do not link")                                                             \
+    X(BIND, "the image cannot be bound: a symbol or a shared library is missing")                  \
+    X(COMPILER, "the compiler process is missing, of another version, or died")                    \
+    X(LIMIT, "a job exceeded its limit of time or memory")                                         \
+    X(CANCELLED, "the load was cancelled")                                                         \
+    X(IO, "the operating system refused")                                                          \
+    X(UNSUPPORTED, "not supported")                                                                \
     X(INTERNAL, "a defect in Kiln")
 
 typedef enum kiln_status {
@@ -88,13 +90,13 @@ typedef enum kiln_status {
 } kiln_status;
 
 /* What Kiln was doing. Errors carry one; load reports give the time of each. */
-#define KILN_PHASE_MAP(X) \
-    X(SPEC, "spec") \
-    X(LOOKUP, "lookup") \
-    X(PLAN, "plan") \
-    X(COMPILE, "compile") \
-    X(LINK, "link") \
-    X(PUBLISH, "publish") \
+#define KILN_PHASE_MAP(X)                                                                          \
+    X(SPEC, "spec")                                                                                \
+    X(LOOKUP, "lookup")                                                                            \
+    X(PLAN, "plan")                                                                                \
+    X(COMPILE, "compile")                                                                          \
+    X(LINK, "link")                                                                                \
+    X(PUBLISH, "publish")                                                                          \
     X(BIND, "bind")
 
 typedef enum kiln_phase {
@@ -115,7 +117,8 @@ typedef enum kiln_severity {
 /* A replacement that the compiler proposes. Lines and columns count from 1; columns are bytes. */
 typedef struct kiln_fixit {
     const char *file;
-    uint32_t line, column, end_line, end_column; /* the range that is replaced; its end is exclusive */
+    uint32_t line, column, end_line,
+        end_column; /* the range that is replaced; its end is exclusive */
     const char *replacement;
 } kiln_fixit;
 
@@ -126,8 +129,9 @@ typedef struct kiln_diagnostic {
     const char *file;                            /* NULL where there is no position */
     uint32_t line, column, end_line, end_column; /* from 1, columns in bytes; 0: none */
     const char *message;
-    const char *option;   /* "-Wunused-variable", or NULL */
-    const char *rendered; /* as clang prints it, with the source line, its notes, and a final newline */
+    const char *option; /* "-Wunused-variable", or NULL */
+    const char
+        *rendered; /* as clang prints it, with the source line, its notes, and a final newline */
     const struct kiln_diagnostic *notes;
     size_t note_count;
     const kiln_fixit *fixits;
@@ -136,15 +140,17 @@ typedef struct kiln_diagnostic {
 
 typedef struct kiln_error kiln_error;
 
-/* The name of a status ("KILN_COMPILE") and its meaning in one phrase. Static strings; any thread. Since 0.1. */
+/* The name of a status ("KILN_COMPILE") and its meaning in one phrase. Static strings; any thread.
+ * Since 0.1. */
 KILN_API const char *kiln_status_name(kiln_status status);
 KILN_API const char *kiln_status_text(kiln_status status);
 /* The name of a phase ("compile"). A static string; any thread. Since 0.1. */
 KILN_API const char *kiln_phase_name(kiln_phase phase);
 
-/* The parts of an error. `message` is one or more lines without a final newline: what was wrong, where, what to do.
- * `rendered` is the text to print: the diagnostics as clang prints them, then the message; it ends with a newline.
- * Strings and diagnostics live as long as the error. error must not be NULL. Since 0.1. */
+/* The parts of an error. `message` is one or more lines without a final newline: what was wrong,
+ * where, what to do. `rendered` is the text to print: the diagnostics as clang prints them, then
+ * the message; it ends with a newline. Strings and diagnostics live as long as the error. error
+ * must not be NULL. Since 0.1. */
 KILN_API kiln_status kiln_error_code(const kiln_error *error);
 KILN_API kiln_phase kiln_error_phase(const kiln_error *error);
 KILN_API const char *kiln_error_message(const kiln_error *error);
@@ -152,8 +158,8 @@ KILN_API const char *kiln_error_rendered(const kiln_error *error);
 KILN_API size_t kiln_error_diagnostic_count(const kiln_error *error);
 KILN_API const kiln_diagnostic *kiln_error_diagnostic(const kiln_error *error, size_t index);
 
-/* One symbol that a failed bind looked for in vain. `provider` is an installed shared library that defines it,
- * or NULL where none was found. */
+/* One symbol that a failed bind looked for in vain. `provider` is an installed shared library that
+ * defines it, or NULL where none was found. */
 typedef struct kiln_missing_symbol {
     size_t size;
     const char *name;
@@ -164,14 +170,15 @@ typedef struct kiln_missing_symbol {
 
 /* The missing symbols of a KILN_BIND error; they live as long as the error. Since 0.1. */
 KILN_API size_t kiln_error_missing_symbol_count(const kiln_error *error);
-KILN_API const kiln_missing_symbol *kiln_error_missing_symbol(const kiln_error *error, size_t index);
+KILN_API const kiln_missing_symbol *kiln_error_missing_symbol(const kiln_error *error,
+                                                              size_t index);
 
 KILN_API void kiln_error_destroy(kiln_error *error);
 
 /* The version of the library at run time ("0.1.0"). A static string; any thread. Since 0.1. */
 KILN_API const char *kiln_version(void);
 
-/* ---------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Sessions
  */
 
@@ -180,16 +187,16 @@ typedef struct kiln_spec kiln_spec;
 typedef struct kiln_library kiln_library;
 
 typedef enum kiln_event_kind {
-    KILN_EVENT_LOOKUP_HIT,     /* the cache has the library */
-    KILN_EVENT_LOOKUP_MISS,    /* it has not; `text` says why */
-    KILN_EVENT_UNIT_STARTED,   /* `unit` of `done`/`total` is being compiled */
-    KILN_EVENT_UNIT_FINISHED,  /* `seconds`; `hit` where its object came from the cache */
+    KILN_EVENT_LOOKUP_HIT,    /* the cache has the library */
+    KILN_EVENT_LOOKUP_MISS,   /* it has not; `text` says why */
+    KILN_EVENT_UNIT_STARTED,  /* `unit` of `done`/`total` is being compiled */
+    KILN_EVENT_UNIT_FINISHED, /* `seconds`; `hit` where its object came from the cache */
     KILN_EVENT_LINK_STARTED,
-    KILN_EVENT_LINK_FINISHED,  /* `seconds` */
-    KILN_EVENT_LOADED,         /* `seconds` in all */
-    KILN_EVENT_CLOSED,         /* the image has left the address space */
-    KILN_EVENT_DIAGNOSTIC,     /* `diagnostic`: a warning or remark, repeated on a hit */
-    KILN_EVENT_WARNING         /* `text`: something that surely was not meant, and the remedy */
+    KILN_EVENT_LINK_FINISHED, /* `seconds` */
+    KILN_EVENT_LOADED,        /* `seconds` in all */
+    KILN_EVENT_CLOSED,        /* the image has left the address space */
+    KILN_EVENT_DIAGNOSTIC,    /* `diagnostic`: a warning or remark, repeated on a hit */
+    KILN_EVENT_WARNING        /* `text`: something that surely was not meant, and the remedy */
 } kiln_event_kind;
 
 /* What the event callback is told. Pointers are valid during the callback. */
@@ -209,55 +216,63 @@ typedef void (*kiln_event_callback)(const kiln_event *event, void *user_data);
 
 typedef struct kiln_session_options {
     size_t size;
-    const char *cache_directory; /* default: $KILN_CACHE_DIR, else $XDG_CACHE_HOME/kiln, else ~/.cache/kiln */
+    const char *cache_directory; /* default: $KILN_CACHE_DIR, else $XDG_CACHE_HOME/kiln, else
+                                    ~/.cache/kiln */
     bool no_cache;               /* touch no disk at all; also $KILN_NO_CACHE */
-    uint32_t jobs;               /* at once; default: $KILN_JOBS, else what affinity, cgroup and free memory allow */
-    const char *compiler_path;   /* of kiln-compiler; default: $KILN_COMPILER, else beside libkiln */
-    uint32_t job_seconds;        /* wall-clock limit of a job; default 600 */
-    uint64_t job_memory_bytes;   /* address-space limit of a job; default: three quarters of the memory */
-    bool trust_system_headers;   /* check headers below /usr by their directory alone */
-    bool auto_load;              /* load the installed shared library that defines a missing symbol */
+    uint32_t
+        jobs; /* at once; default: $KILN_JOBS, else what affinity, cgroup and free memory allow */
+    const char *compiler_path; /* of kiln-compiler; default: $KILN_COMPILER, else beside libkiln */
+    uint32_t job_seconds;      /* wall-clock limit of a job; default 600 */
+    uint64_t
+        job_memory_bytes; /* address-space limit of a job; default: three quarters of the memory */
+    bool trust_system_headers; /* check headers below /usr by their directory alone */
+    bool auto_load;            /* load the installed shared library that defines a missing symbol */
     kiln_event_callback event_callback;
     void *event_user_data;
 } kiln_session_options;
 
-/* Create a session. Starts no process and reads no file but the cache directory's. The caller destroys it.
- * Does not block. Errors: INVALID_ARGUMENT, NO_MEMORY, IO. Since 0.1. */
-KILN_API kiln_status kiln_session_create(const kiln_session_options *options, kiln_session **session,
-                                         kiln_error **error);
+/* Create a session. Starts no process and reads no file but the cache directory's. The caller
+ * destroys it. Does not block. Errors: INVALID_ARGUMENT, NO_MEMORY, IO. Since 0.1. */
+KILN_API kiln_status kiln_session_create(const kiln_session_options *options,
+                                         kiln_session **session, kiln_error **error);
 
-/* Close every library that is still loaded, end the compiler process, free the session. No other thread may be inside a
- * call of it. The default session need not be destroyed. Since 0.1. */
+/* Close every library that is still loaded, end the compiler process, free the session. No other
+ * thread may be inside a call of it. The default session need not be destroyed. Since 0.1. */
 KILN_API void kiln_session_destroy(kiln_session *session);
 
-/* The session that functions use where they are given NULL. Made at first use with default options; lives as long as the
- * process. NULL when out of memory. Any thread. Since 0.1. */
+/* The session that functions use where they are given NULL. Made at first use with default options;
+ * lives as long as the process. NULL when out of memory. Any thread. Since 0.1. */
 KILN_API kiln_session *kiln_session_default(void);
 
-/* A descriptor that becomes readable when kiln_session_dispatch has work: a load has progressed, events wait.
- * Owned by the session; poll it, never read it. -1 where none can be had. Since 0.1. */
+/* A descriptor that becomes readable when kiln_session_dispatch has work: a load has progressed,
+ * events wait. Owned by the session; poll it, never read it. -1 where none can be had. Since 0.1.
+ */
 KILN_API int kiln_session_descriptor(kiln_session *session);
 
-/* Deliver waiting events and finish loads that were begun, on this thread. Waits for at most timeout_ms milliseconds for
- * something to do (0: not at all, negative: as long as it takes while a load is under way). Since 0.1. */
-KILN_API kiln_status kiln_session_dispatch(kiln_session *session, int timeout_ms, kiln_error **error);
+/* Deliver waiting events and finish loads that were begun, on this thread. Waits for at most
+ * timeout_ms milliseconds for something to do (0: not at all, negative: as long as it takes while a
+ * load is under way). Since 0.1. */
+KILN_API kiln_status kiln_session_dispatch(kiln_session *session, int timeout_ms,
+                                           kiln_error **error);
 
-/* End the compiler process, if one runs and no load is under way (else KILN_PENDING); the next miss starts another.
- * Since 0.1. */
+/* End the compiler process, if one runs and no load is under way (else KILN_PENDING); the next miss
+ * starts another. Since 0.1. */
 KILN_API kiln_status kiln_session_stop_compiler(kiln_session *session);
 
 /* The cache directory in use, or NULL without a cache. Owned by the session. Since 0.1. */
 KILN_API const char *kiln_session_cache_directory(const kiln_session *session);
 
-/* ---------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Specs: what to build
  *
- * Adders copy what they are given and return a status; the first that fails is also kept and reported by the call that
- * uses the spec, so their results need not be checked one by one. Nothing is read from disk before that call.
+ * Adders copy what they are given and return a status; the first that fails is also kept and
+ * reported by the call that uses the spec, so their results need not be checked one by one. Nothing
+ * is read from disk before that call.
  *
- * A file's kind follows from its name: .c | .cc .cpp .cxx .c++ .C | .s (assembly) .S (with preprocessor) | .ll (LLVM IR) |
- * .bc (bitcode) | .o | .a | .so and .so.N (a shared library). A source may carry arguments of its own in a
- * comment that starts its first line or, after `#!`, its second: `//kiln: -O2 --pkg sdl2`.
+ * A file's kind follows from its name: .c | .cc .cpp .cxx .c++ .C | .s (assembly) .S (with
+ * preprocessor) | .ll (LLVM IR) | .bc (bitcode) | .o | .a | .so and .so.N (a shared library). A
+ * source may carry arguments of its own in a comment that starts its first line or, after `#!`, its
+ * second: `//kiln: -O2 --pkg sdl2`.
  */
 
 typedef enum kiln_scope {
@@ -274,26 +289,31 @@ KILN_API const char *kiln_spec_name(const kiln_spec *spec);
 /* Against what relative paths are resolved. Since 0.1. */
 KILN_API kiln_status kiln_spec_set_directory(kiln_spec *spec, const char *directory);
 
-/* Add a file: a source, object, bitcode, IR, assembly, archive or shared library. A path with * ? [ or ** is a
- * pattern whose matches are looked up at each load, so new files are noticed. arguments: Clang's, for this source alone
- * (after the spec's); NULL for none. Since 0.1. */
-KILN_API kiln_status kiln_spec_add_source(kiln_spec *spec, const char *path, const char *const *arguments);
+/* Add a file: a source, object, bitcode, IR, assembly, archive or shared library. A path with * ? [
+ * or ** is a pattern whose matches are looked up at each load, so new files are noticed. arguments:
+ * Clang's, for this source alone (after the spec's); NULL for none. Since 0.1. */
+KILN_API kiln_status kiln_spec_add_source(kiln_spec *spec, const char *path,
+                                          const char *const *arguments);
 
-/* The same from memory. path: its name in messages, debug information and __FILE__, relative to a virtual
- * directory; its extension gives its kind. Since 0.1. */
-KILN_API kiln_status kiln_spec_add_memory_source(kiln_spec *spec, const char *path, const void *bytes, size_t size,
+/* The same from memory. path: its name in messages, debug information and __FILE__, relative to a
+ * virtual directory; its extension gives its kind. Since 0.1. */
+KILN_API kiln_status kiln_spec_add_memory_source(kiln_spec *spec, const char *path,
+                                                 const void *bytes, size_t size,
                                                  const char *const *arguments);
 
-/* A header in memory. `#include "path"` and `#include <path>` find it before any -I directory. Since 0.1. */
-KILN_API kiln_status kiln_spec_add_memory_header(kiln_spec *spec, const char *path, const void *bytes, size_t size);
+/* A header in memory. `#include "path"` and `#include <path>` find it before any -I directory.
+ * Since 0.1. */
+KILN_API kiln_status kiln_spec_add_memory_header(kiln_spec *spec, const char *path,
+                                                 const void *bytes, size_t size);
 
-/* Clang's arguments, in order. Public ones also serve the sources of dependents. Those that choose outputs or run other
- * code (-o -c -E -S -M* -save-temps -fplugin= -Xclang -load) are refused. Defaults that stand before
- * them: -O2 -gline-tables-only -fPIC. Since 0.1. */
-KILN_API kiln_status kiln_spec_add_arguments(kiln_spec *spec, kiln_scope scope, const char *const *arguments);
+/* Clang's arguments, in order. Public ones also serve the sources of dependents. Those that choose
+ * outputs or run other code (-o -c -E -S -M* -save-temps -fplugin= -Xclang -load) are refused.
+ * Defaults that stand before them: -O2 -gline-tables-only -fPIC. Since 0.1. */
+KILN_API kiln_status kiln_spec_add_arguments(kiln_spec *spec, kiln_scope scope,
+                                             const char *const *arguments);
 
-/* The language of sources whose name does not tell ("c", "c++", or any of Clang's -x), or of all where force is true; the
- * standard ("c17", "c++20"). Since 0.1. */
+/* The language of sources whose name does not tell ("c", "c++", or any of Clang's -x), or of all
+ * where force is true; the standard ("c17", "c++20"). Since 0.1. */
 KILN_API kiln_status kiln_spec_set_language(kiln_spec *spec, const char *language, bool force);
 KILN_API kiln_status kiln_spec_set_standard(kiln_spec *spec, const char *standard);
 
@@ -303,51 +323,62 @@ KILN_API kiln_status kiln_spec_add_dependency(kiln_spec *spec, const char *name)
 /* A pkg-config package, by name, with an optional version constraint ("zlib >= 1.2"). Since 0.1. */
 KILN_API kiln_status kiln_spec_add_package(kiln_spec *spec, const char *package);
 
-/* Lend the host's function or data to the library under a name. It is found after the library's own definitions, its
- * dependencies, archives and shared libraries, and before the symbols that the process exports.
- * The address must stay valid while the library is loaded. Since 0.1. */
-KILN_API kiln_status kiln_spec_add_host_symbol(kiln_spec *spec, const char *name, const void *address);
+/* Lend the host's function or data to the library under a name. It is found after the library's own
+ * definitions, its dependencies, archives and shared libraries, and before the symbols that the
+ * process exports. The address must stay valid while the library is loaded. Since 0.1. */
+KILN_API kiln_status kiln_spec_add_host_symbol(kiln_spec *spec, const char *name,
+                                               const void *address);
 
-/* Read one library's spec from text, in the manifest's schema (docs/manifest.md) without the `libraries` level:
- * `name`, `sources`, ... origin: what messages call the text. Errors: SPEC, NO_MEMORY. Since 0.1. */
-KILN_API kiln_status kiln_spec_parse(const char *text, size_t size, const char *origin, kiln_spec **spec,
-                                     kiln_error **error);
+/* Read one library's spec from text, in the manifest's schema (docs/manifest.md) without the
+ * `libraries` level: `name`, `sources`, ... origin: what messages call the text. Errors: SPEC,
+ * NO_MEMORY. Since 0.1. */
+KILN_API kiln_status kiln_spec_parse(const char *text, size_t size, const char *origin,
+                                     kiln_spec **spec, kiln_error **error);
 
-/* ---------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * The registry: a session's specs by name
  */
 
 /* Register a copy of the spec. Errors: ALREADY_EXISTS, SPEC, NO_MEMORY. Since 0.1. */
-KILN_API kiln_status kiln_session_register(kiln_session *session, const kiln_spec *spec, kiln_error **error);
+KILN_API kiln_status kiln_session_register(kiln_session *session, const kiln_spec *spec,
+                                           kiln_error **error);
 
 /* Forget a name. Loaded libraries stay. Errors: NOT_FOUND. Since 0.1. */
-KILN_API kiln_status kiln_session_unregister(kiln_session *session, const char *name, kiln_error **error);
+KILN_API kiln_status kiln_session_unregister(kiln_session *session, const char *name,
+                                             kiln_error **error);
 
 KILN_API bool kiln_session_is_registered(kiln_session *session, const char *name);
 KILN_API bool kiln_session_is_loaded(kiln_session *session, const char *name);
 
-/* The registered names, sorted, as a string list; the caller frees it with kiln_names_destroy. Since 0.1. */
-KILN_API kiln_status kiln_session_names(kiln_session *session, char ***names, size_t *count, kiln_error **error);
+/* The registered names, sorted, as a string list; the caller frees it with kiln_names_destroy.
+ * Since 0.1. */
+KILN_API kiln_status kiln_session_names(kiln_session *session, char ***names, size_t *count,
+                                        kiln_error **error);
 KILN_API void kiln_names_destroy(char **names);
 
-/* Register every library of a manifest. path: the file; NULL: kiln.yaml in the current directory or the nearest above it
- * (NOT_FOUND where there is none). All or nothing. A file that another user could have written is refused.
- * Errors name file, line and field: SPEC, NOT_FOUND, ALREADY_EXISTS, IO, NO_MEMORY. Since 0.1. */
-KILN_API kiln_status kiln_session_read_manifest(kiln_session *session, const char *path, kiln_error **error);
+/* Register every library of a manifest. path: the file; NULL: kiln.yaml in the current directory or
+ * the nearest above it (NOT_FOUND where there is none). All or nothing. A file that another user
+ * could have written is refused. Errors name file, line and field: SPEC, NOT_FOUND, ALREADY_EXISTS,
+ * IO, NO_MEMORY. Since 0.1. */
+KILN_API kiln_status kiln_session_read_manifest(kiln_session *session, const char *path,
+                                                kiln_error **error);
 
-/* Register a target of a compile_commands.json (path: the file or its directory) as `name`. target: which; NULL where the
- * database has but one, else AMBIGUOUS with the list. Flags that choose outputs are dropped.
- * Errors: NOT_FOUND, AMBIGUOUS, SPEC, ALREADY_EXISTS, IO, NO_MEMORY. Since 0.1. */
-KILN_API kiln_status kiln_session_import_commands(kiln_session *session, const char *path, const char *target,
-                                                  const char *name, kiln_error **error);
+/* Register a target of a compile_commands.json (path: the file or its directory) as `name`. target:
+ * which; NULL where the database has but one, else AMBIGUOUS with the list. Flags that choose
+ * outputs are dropped. Errors: NOT_FOUND, AMBIGUOUS, SPEC, ALREADY_EXISTS, IO, NO_MEMORY. Since
+ * 0.1. */
+KILN_API kiln_status kiln_session_import_commands(kiln_session *session, const char *path,
+                                                  const char *target, const char *name,
+                                                  kiln_error **error);
 
-/* ---------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Libraries: loading, symbols, closing
  */
 
 typedef enum kiln_visibility {
     KILN_LOCAL, /* only the handle gives out symbols */
-    KILN_GLOBAL /* dlsym(RTLD_DEFAULT) and later dlopen()s see them: any FFI of the process finds them */
+    KILN_GLOBAL /* dlsym(RTLD_DEFAULT) and later dlopen()s see them: any FFI of the process finds
+                   them */
 } kiln_visibility;
 
 typedef struct kiln_load_options {
@@ -357,31 +388,37 @@ typedef struct kiln_load_options {
     bool auto_load;     /* as the session's, for this load */
 } kiln_load_options;
 
-/* Load a registered library and its dependencies; a library that is loaded already is handed out again, counted.
- * Constructors run on this thread. Blocks. Errors: any. Since 0.1. */
-KILN_API kiln_status kiln_library_load(kiln_session *session, const char *name, const kiln_load_options *options,
-                                       kiln_library **library, kiln_error **error);
+/* Load a registered library and its dependencies. The inputs are looked at every time: a library
+ * that is loaded already and has not changed is handed out again, counted; one that has changed is
+ * loaded anew beside the old one, which its holders keep. Constructors run on this thread. Blocks. Errors: any. Since 0.1. */
+KILN_API kiln_status kiln_library_load(kiln_session *session, const char *name,
+                                       const kiln_load_options *options, kiln_library **library,
+                                       kiln_error **error);
 
 /* The same for a spec that is not registered. Since 0.1. */
 KILN_API kiln_status kiln_library_load_spec(kiln_session *session, const kiln_spec *spec,
-                                            const kiln_load_options *options, kiln_library **library,
-                                            kiln_error **error);
+                                            const kiln_load_options *options,
+                                            kiln_library **library, kiln_error **error);
 
 /* The same for one file, with default arguments. Since 0.1. */
-KILN_API kiln_status kiln_library_open(kiln_session *session, const char *path, const kiln_load_options *options,
-                                       kiln_library **library, kiln_error **error);
+KILN_API kiln_status kiln_library_open(kiln_session *session, const char *path,
+                                       const kiln_load_options *options, kiln_library **library,
+                                       kiln_error **error);
 
-/* Give back one reference. The last one runs the library's destructors on this thread and takes the image out of the
- * address space: OK. PENDING: a thread still owes the destructor of a thread_local of the library; the image leaves at
- * a later call of Kiln after that thread has ended. Addresses from the library must not be used afterwards. Since 0.1. */
+/* Give back one reference. The last one runs the library's destructors on this thread and takes the
+ * image out of the address space: OK. PENDING: a thread still owes the destructor of a thread_local
+ * of the library; the image leaves at a later call of Kiln after that thread has ended. Addresses
+ * from the library must not be used afterwards. Since 0.1. */
 KILN_API kiln_status kiln_library_close(kiln_library *library);
 
 typedef void (*kiln_function)(void);
 
-/* A function, or a variable, of the library itself (not of its dependencies), by its symbol's name or by its C++ name:
- * "ns::f" or, where that is overloaded, "ns::f(int)". The address is good until the last close. NULL on failure.
- * Errors: NOT_FOUND, AMBIGUOUS (the message lists the candidates), NO_MEMORY. Since 0.1. */
-KILN_API kiln_function kiln_library_function(const kiln_library *library, const char *name, kiln_error **error);
+/* A function, or a variable, of the library itself (not of its dependencies), by its symbol's name
+ * or by its C++ name: "ns::f" or, where that is overloaded, "ns::f(int)". The address is good until
+ * the last close. NULL on failure. Errors: NOT_FOUND, AMBIGUOUS (the message lists the candidates),
+ * NO_MEMORY. Since 0.1. */
+KILN_API kiln_function kiln_library_function(const kiln_library *library, const char *name,
+                                             kiln_error **error);
 KILN_API void *kiln_library_data(const kiln_library *library, const char *name, kiln_error **error);
 
 typedef enum kiln_symbol_kind {
@@ -401,20 +438,21 @@ typedef struct kiln_symbol {
     bool weak;
 } kiln_symbol;
 
-/* The library's own exported definitions, sorted by name. Strings live as long as the library. index below the count.
- * Since 0.1. */
+/* The library's own exported definitions, sorted by name. Strings live as long as the library.
+ * index below the count. Since 0.1. */
 KILN_API size_t kiln_library_symbol_count(const kiln_library *library);
-KILN_API kiln_status kiln_library_symbol(const kiln_library *library, size_t index, kiln_symbol *symbol);
+KILN_API kiln_status kiln_library_symbol(const kiln_library *library, size_t index,
+                                         kiln_symbol *symbol);
 
 /* How a library came to be loaded. Strings live as long as the library. */
 typedef struct kiln_report {
     size_t size; /* set by the caller */
     const char *name;
     const char *engine;
-    bool hit;             /* of this library alone; dependencies have reports of their own */
-    const char *image;    /* the file that is mapped */
-    const char *key;      /* the build's name in the cache, in hexadecimal */
-    size_t input_count;   /* files, directories and absences that were recorded */
+    bool hit;           /* of this library alone; dependencies have reports of their own */
+    const char *image;  /* the file that is mapped */
+    const char *key;    /* the build's name in the cache, in hexadecimal */
+    size_t input_count; /* files, directories and absences that were recorded */
     size_t unit_count;
     size_t symbol_count;
     double seconds[KILN_PHASE_COUNT];
@@ -425,34 +463,38 @@ typedef struct kiln_report {
 /* Since 0.1. */
 KILN_API kiln_status kiln_library_report(const kiln_library *library, kiln_report *report);
 
-/* ---------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Loads under way
  *
- * A load that was begun is compiled beside the host; it is finished - mapped, constructors run - on the thread that calls
- * kiln_load_poll, kiln_load_wait or kiln_session_dispatch.
+ * A load that was begun is compiled beside the host; it is finished - mapped, constructors run - on
+ * the thread that calls kiln_load_poll, kiln_load_wait or kiln_session_dispatch.
  */
 
 typedef struct kiln_load kiln_load;
 
-/* Begin to load a registered library (spec NULL) or a spec (name NULL). The caller destroys the load. Errors: any that shows
- * at once. Since 0.1. */
+/* Begin to load a registered library (spec NULL) or a spec (name NULL). The caller destroys the
+ * load. Errors: any that shows at once. Since 0.1. */
 KILN_API kiln_status kiln_load_begin(kiln_session *session, const char *name, const kiln_spec *spec,
-                                     const kiln_load_options *options, kiln_load **load, kiln_error **error);
+                                     const kiln_load_options *options, kiln_load **load,
+                                     kiln_error **error);
 
 /* PENDING, or the outcome; OK hands the library out, once. Does not block. Since 0.1. */
 KILN_API kiln_status kiln_load_poll(kiln_load *load, kiln_library **library, kiln_error **error);
 
-/* Wait for the outcome for at most timeout_ms (negative: as long as it takes). PENDING when time ran out.
- * Blocks. Since 0.1. */
-KILN_API kiln_status kiln_load_wait(kiln_load *load, int timeout_ms, kiln_library **library, kiln_error **error);
+/* Wait for the outcome for at most timeout_ms (negative: as long as it takes). PENDING when time
+ * ran out. Blocks. Since 0.1. */
+KILN_API kiln_status kiln_load_wait(kiln_load *load, int timeout_ms, kiln_library **library,
+                                    kiln_error **error);
 
-/* Ask for the end. The outcome is CANCELLED, unless the load was done before. Any thread. Since 0.1. */
+/* Ask for the end. The outcome is CANCELLED, unless the load was done before. Any thread. Since
+ * 0.1. */
 KILN_API void kiln_load_cancel(kiln_load *load);
 
-/* Cancel if need be, wait for the end, free. A library that was never handed out is closed. Since 0.1. */
+/* Cancel if need be, wait for the end, free. A library that was never handed out is closed. Since
+ * 0.1. */
 KILN_API void kiln_load_destroy(kiln_load *load);
 
-/* ---------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Compile only, for hosts with a loader of their own and for shipping ahead of time
  */
 
@@ -462,7 +504,8 @@ typedef enum kiln_output_kind {
     KILN_OUTPUT_IR,
     KILN_OUTPUT_ASSEMBLY,
     KILN_OUTPUT_ARCHIVE,       /* one for the spec */
-    KILN_OUTPUT_SHARED_LIBRARY /* one for the spec, to be installed: it names no image of the cache */
+    KILN_OUTPUT_SHARED_LIBRARY /* one for the spec, to be installed: it names no image of the cache
+                                */
 } kiln_output_kind;
 
 typedef struct kiln_compile_options {
@@ -473,10 +516,11 @@ typedef struct kiln_compile_options {
 
 typedef struct kiln_outputs kiln_outputs;
 
-/* Compile a spec without loading it. Cached as loads are. The caller destroys the outputs. Blocks. Errors: any.
- * Since 0.1. */
-KILN_API kiln_status kiln_compile(kiln_session *session, const kiln_spec *spec, const kiln_compile_options *options,
-                                  kiln_outputs **outputs, kiln_error **error);
+/* Compile a spec without loading it. Cached as loads are. The caller destroys the outputs. Blocks.
+ * Errors: any. Since 0.1. */
+KILN_API kiln_status kiln_compile(kiln_session *session, const kiln_spec *spec,
+                                  const kiln_compile_options *options, kiln_outputs **outputs,
+                                  kiln_error **error);
 KILN_API size_t kiln_outputs_count(const kiln_outputs *outputs);
 
 typedef struct kiln_output {
@@ -488,10 +532,11 @@ typedef struct kiln_output {
 } kiln_output;
 
 /* Pointers live as long as the outputs. Since 0.1. */
-KILN_API kiln_status kiln_outputs_get(const kiln_outputs *outputs, size_t index, kiln_output *output);
+KILN_API kiln_status kiln_outputs_get(const kiln_outputs *outputs, size_t index,
+                                      kiln_output *output);
 KILN_API void kiln_outputs_destroy(kiln_outputs *outputs);
 
-/* ---------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * The cache
  */
 
@@ -503,37 +548,44 @@ typedef struct kiln_cache_statistics {
     uint64_t in_use_count; /* entries that a live process has loaded */
 } kiln_cache_statistics;
 
-KILN_API kiln_status kiln_cache_statistics_read(kiln_session *session, kiln_cache_statistics *statistics,
+KILN_API kiln_status kiln_cache_statistics_read(kiln_session *session,
+                                                kiln_cache_statistics *statistics,
                                                 kiln_error **error);
 
 typedef struct kiln_cache_entry {
     size_t size;
     const char *key;
-    const char *name;       /* the library, or the source of a cached object */
-    const char *kind;       /* "image" or "object" */
+    const char *name; /* the library, or the source of a cached object */
+    const char *kind; /* "image" or "object" */
     uint64_t total_bytes;
     int64_t last_used_unix; /* seconds */
     bool in_use;
 } kiln_cache_entry;
 
-/* Call back for each entry, most recently used first, until the callback returns false. Since 0.1. */
-KILN_API kiln_status kiln_cache_list(kiln_session *session, bool (*callback)(const kiln_cache_entry *, void *),
+/* Call back for each entry, most recently used first, until the callback returns false. Since 0.1.
+ */
+KILN_API kiln_status kiln_cache_list(kiln_session *session,
+                                     bool (*callback)(const kiln_cache_entry *, void *),
                                      void *user_data, kiln_error **error);
 
 /* Check every entry against its digest; bad ones are removed. Since 0.1. */
-KILN_API kiln_status kiln_cache_verify(kiln_session *session, uint64_t *checked, uint64_t *removed, kiln_error **error);
+KILN_API kiln_status kiln_cache_verify(kiln_session *session, uint64_t *checked, uint64_t *removed,
+                                       kiln_error **error);
 
-/* Remove the least recently used entries until the cache is at most max_bytes large and no entry is older than
- * max_age_seconds (0: no limit). Entries in use stay. Since 0.1. */
-KILN_API kiln_status kiln_cache_collect(kiln_session *session, uint64_t max_bytes, uint64_t max_age_seconds,
-                                        uint64_t *removed, uint64_t *freed_bytes, kiln_error **error);
+/* Remove the least recently used entries until the cache is at most max_bytes large and no entry is
+ * older than max_age_seconds (0: no limit). Entries in use stay. Since 0.1. */
+KILN_API kiln_status kiln_cache_collect(kiln_session *session, uint64_t max_bytes,
+                                        uint64_t max_age_seconds, uint64_t *removed,
+                                        uint64_t *freed_bytes, kiln_error **error);
 
 /* Remove everything that is not in use. Since 0.1. */
 KILN_API kiln_status kiln_cache_clear(kiln_session *session, uint64_t *removed, kiln_error **error);
 
-/* Why the last load of `library` (NULL: the last load of any) was a miss, as text for people, one reason a line.
- * The caller frees it with kiln_string_destroy. NOT_FOUND where no miss is recorded. Since 0.1. */
-KILN_API kiln_status kiln_cache_explain(kiln_session *session, const char *library, char **text, kiln_error **error);
+/* Why the last load of `library` (NULL: the last load of any) was a miss, as text for people, one
+ * reason a line. The caller frees it with kiln_string_destroy. NOT_FOUND where no miss is recorded.
+ * Since 0.1. */
+KILN_API kiln_status kiln_cache_explain(kiln_session *session, const char *library, char **text,
+                                        kiln_error **error);
 KILN_API void kiln_string_destroy(char *string);
 
 #ifdef __cplusplus

@@ -41,12 +41,13 @@ typedef struct demo_host {
     size_t count;
 } demo_host;
 
-/* The demo has nothing to go on with after any error. */
-static void check(kiln_status status, kiln_error *error)
+/* The demo has nothing to go on with after any error. error: where the call that gave the status
+ * put its error, or NULL: a pointer, because the error is only there after the call. */
+static void check(kiln_status status, kiln_error *const *error)
 {
     if (status == KILN_OK)
         return;
-    fputs(error ? kiln_error_rendered(error) : kiln_status_text(status), stderr);
+    fputs(error && *error ? kiln_error_rendered(*error) : kiln_status_text(status), stderr);
     exit(125);
 }
 
@@ -78,7 +79,7 @@ static void add(demo_host *host, kiln_spec *spec)
 {
     kiln_error *error = NULL;
 
-    check(kiln_session_register(host->session, spec, &error), error);
+    check(kiln_session_register(host->session, spec, &error), &error);
     kiln_spec_destroy(spec);
 }
 
@@ -119,7 +120,7 @@ static kiln_library *load(demo_host *host, const char *name)
     kiln_library *library = NULL;
     double start = now();
 
-    check(kiln_library_load(host->session, name, NULL, &library, &error), error);
+    check(kiln_library_load(host->session, name, NULL, &library, &error), &error);
     double seconds = now() - start;
     check(kiln_library_report(library, &report), NULL);
     host->timings[host->count] = (demo_timing){name, seconds, report.hit};
@@ -134,7 +135,7 @@ static kiln_function function(const kiln_library *library, const char *name)
     kiln_error *error = NULL;
     kiln_function result = kiln_library_function(library, name, &error);
 
-    check(result ? KILN_OK : kiln_error_code(error), error);
+    check(result ? KILN_OK : kiln_error_code(error), &error);
     return result;
 }
 
@@ -237,7 +238,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s INPUTS SOURCES PICTURE [TIMES]\n", argv[0]);
         return 2;
     }
-    check(kiln_session_create(NULL, &host.session, &error), error);
+    check(kiln_session_create(NULL, &host.session, &error), &error);
     describe_all(&host, argv[1], argv[2]);
 
     load(&host, "sqlite");

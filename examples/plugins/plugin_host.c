@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Lent to plugins under the name that plugin_api.h declares. It need not be exported by this
  * program. */
@@ -40,7 +41,8 @@ static void report(const char *path, kiln_error *error)
 
 static kiln_spec *describe(const char *path)
 {
-    kiln_spec *spec = kiln_spec_create(path);
+    const char *slash = strrchr(path, '/');
+    kiln_spec *spec = kiln_spec_create(slash ? slash + 1 : path);
 
     if (!spec)
         return NULL;

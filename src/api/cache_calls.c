@@ -85,7 +85,8 @@ kiln_status kiln_cache_verify(kiln_session *session, uint64_t *checked, uint64_t
     if (status != KILN_OK)
         return status;
     for (size_t i = 0; i < listing.count; i++)
-        if (!cache_entry_is_whole(store, &listing.items[i]) && cache_remove(store, &listing.items[i]))
+        if (!cache_entry_is_whole(store, &listing.items[i]) &&
+            cache_remove(store, &listing.items[i]))
             bad++;
     cache_sweep(store, &freed);
     if (checked)

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "api/import_arguments.h"
 #include "api/import_cmake.h"
@@ -32,7 +31,7 @@ typedef struct entry {
 
 typedef struct import {
     char *database;  /* absolute */
-    char *directory; /* of it */
+    char *directory; /* of it, without links */
     entry *entries;
     size_t count, capacity;
     string_list targets; /* each once, in their order; "" is none of them */
@@ -468,24 +467,26 @@ static kiln_status make_spec(const import *m, const char *name, kiln_spec **spec
 
 /* ---- the whole ---- */
 
-/* Make the path absolute; of a directory, the database in it. */
+/* Find the database: its directory, without links and dots, and its name in it. */
 static kiln_status locate(import *m, const char *path)
 {
     os_kind kind;
     os_identity identity;
-    char *current = get_current_dir_name();
-    if (!current)
-        return error_set_errno(m->error, KILN_IO, KILN_PHASE_SPEC, errno,
-                               "cannot tell the current directory");
-    char *absolute = path_join(current, path);
-    free(current);
-    if (!absolute)
+    bool folder = os_identify(AT_FDCWD, path, &kind, &identity) == 0 && kind == OS_DIRECTORY;
+    char *parent = folder ? strdup(path) : path_parent(path);
+    if (!parent)
         return error_no_memory(m->error);
-    bool folder = os_identify(AT_FDCWD, absolute, &kind, &identity) == 0 && kind == OS_DIRECTORY;
-    m->database = folder ? path_join(absolute, "compile_commands.json") : strdup(absolute);
-    free(absolute);
-    m->directory = m->database ? path_parent(m->database) : NULL;
-    return m->directory ? KILN_OK : error_no_memory(m->error);
+    m->directory = realpath(parent, NULL);
+    int reason = errno;
+    free(parent);
+    if (!m->directory)
+        return reason == ENOMEM
+                   ? error_no_memory(m->error)
+                   : error_set_errno(
+                         m->error, reason == ENOENT || reason == ENOTDIR ? KILN_NOT_FOUND : KILN_IO,
+                         KILN_PHASE_SPEC, reason, "cannot read '%s'", path);
+    m->database = path_join(m->directory, folder ? "compile_commands.json" : path_name(path));
+    return m->database ? KILN_OK : error_no_memory(m->error);
 }
 
 static void import_destroy(import *m)

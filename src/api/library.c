@@ -1,7 +1,8 @@
 /* library.c - loaded libraries: mapping a closure, handing out references, closing.
  *
- * A session has one library object for each image that it has loaded, counted by the handles that it gave out and by dependents.
- * Mapping and unmapping happen outside of the session's mutex, since constructors and destructors run then. */
+ * A session has one library object for each image that it has loaded, counted by the handles that
+ * it gave out and by dependents. Mapping and unmapping happen outside of the session's mutex, since
+ * constructors and destructors run then. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,9 +83,9 @@ kiln_status kiln_library_close(kiln_library *library)
     load_collect();
     if (status == KILN_OK && session->event_callback && name) {
         event_sink sink = session_sink(session);
-        sink.emit(sink.data, &(kiln_event){.size = sizeof(kiln_event),
-                                           .kind = KILN_EVENT_CLOSED,
-                                           .library = name});
+        sink.emit(
+            sink.data,
+            &(kiln_event){.size = sizeof(kiln_event), .kind = KILN_EVENT_CLOSED, .library = name});
     }
     free(name);
     return status;
@@ -96,9 +97,9 @@ typedef struct binding {
     kiln_session *session;
     const closure *closure;
     const bind_options *options;
-    load_image *images;        /* one a node, the same order */
-    load_symbol **symbols;     /* one array a node */
-    kiln_library **libraries;  /* one a node, a reference each; NULL: not yet */
+    load_image *images;       /* one a node, the same order */
+    load_symbol **symbols;    /* one array a node */
+    kiln_library **libraries; /* one a node, a reference each; NULL: not yet */
     kiln_error **error;
 } binding;
 
@@ -210,7 +211,8 @@ static kiln_library *library_create(binding *binding, size_t index, loaded *load
     return library;
 }
 
-/* Another thread may have come first: then its object serves, and the loader has only counted once more. */
+/* Another thread may have come first: then its object serves, and the loader has only counted once
+ * more. */
 static kiln_library *enter(binding *binding, size_t index, kiln_library *fresh)
 {
     kiln_session *session = binding->session;
@@ -235,8 +237,7 @@ static kiln_library *enter(binding *binding, size_t index, kiln_library *fresh)
 static kiln_library *find_loaded(binding *binding, size_t index)
 {
     pthread_mutex_lock(&binding->session->mutex);
-    kiln_library *library =
-        find_library(binding->session, binding->closure->nodes[index].image);
+    kiln_library *library = find_library(binding->session, binding->closure->nodes[index].image);
     if (library)
         library->references++;
     pthread_mutex_unlock(&binding->session->mutex);
@@ -277,8 +278,9 @@ static kiln_status bind_node(binding *binding, size_t index, loaded *mapped)
     return make_global(binding, library);
 }
 
-/* The library itself is mapped first, with all that it needs: so everything that is loaded together shares one scope, and weak
- * data unifies. The dependencies, mapped thereby, then get objects of their own. */
+/* The library itself is mapped first, with all that it needs: so everything that is loaded together
+ * shares one scope, and weak data unifies. The dependencies, mapped thereby, then get objects of
+ * their own. */
 static kiln_status bind_all(binding *binding)
 {
     size_t last = binding->closure->count - 1;
@@ -316,8 +318,7 @@ kiln_status session_bind(kiln_session *session, const closure *closure, const bi
                          int64_t begin_ns, const event_sink *events, kiln_library **out,
                          kiln_error **error)
 {
-    binding binding = {
-        .session = session, .closure = closure, .options = options, .error = error};
+    binding binding = {.session = session, .closure = closure, .options = options, .error = error};
     int64_t bind_ns = os_clock_steady_ns();
     kiln_status status = binding_begin(&binding) ? bind_all(&binding) : error_no_memory(error);
     if (status == KILN_OK) {

@@ -1,8 +1,9 @@
 /* load_calls.c - loads that were begun: polling, waiting, cancelling, and the session's dispatch.
  *
- * A load has a thread of its own that plans, compiles and links, with every signal blocked. Its events wait in a queue, and
- * the mapping, which runs constructors, is left to the thread that polls, waits or dispatches: so no code of the host's ever runs on a thread
- * that the host does not know. A load's mutex guards its queue and its state; it is taken after the session's. */
+ * A load has a thread of its own that plans, compiles and links, with every signal blocked. Its
+ * events wait in a queue, and the mapping, which runs constructors, is left to the thread that
+ * polls, waits or dispatches: so no code of the host's ever runs on a thread that the host does not
+ * know. A load's mutex guards its queue and its state; it is taken after the session's. */
 #include "api/load_calls.h"
 
 #include <errno.h>
@@ -33,8 +34,8 @@ struct kiln_load {
     pthread_t thread;
     pthread_mutex_t mutex;
     queued_event *first_event, *last_event;
-    bool built;          /* the thread has done its part */
-    kiln_status status;  /* of the build */
+    bool built;         /* the thread has done its part */
+    kiln_status status; /* of the build */
     kiln_error *error;
     closure closure;
     /* what follows belongs to the thread that calls */
@@ -286,8 +287,8 @@ static void finish(kiln_load *load)
     deliver_events(load);
     struct pollfd cancel = {.fd = load->cancel, .events = POLLIN};
     if (load->status == KILN_OK && poll(&cancel, 1, 0) > 0)
-        load->status = error_set(&load->error, KILN_CANCELLED, KILN_PHASE_BIND,
-                                 "the load was cancelled");
+        load->status =
+            error_set(&load->error, KILN_CANCELLED, KILN_PHASE_BIND, "the load was cancelled");
     if (load->status == KILN_OK) {
         event_sink events = session_sink(load->session);
         load->status = session_bind(load->session, &load->closure, &load->options, load->begin_ns,
@@ -325,8 +326,8 @@ kiln_status kiln_load_poll(kiln_load *load, kiln_library **library, kiln_error *
 kiln_status kiln_load_wait(kiln_load *load, int timeout_ms, kiln_library **library,
                            kiln_error **error)
 {
-    int64_t deadline = timeout_ms < 0 ? INT64_MAX
-                                      : os_clock_steady_ns() + (int64_t)timeout_ms * 1000000;
+    int64_t deadline =
+        timeout_ms < 0 ? INT64_MAX : os_clock_steady_ns() + (int64_t)timeout_ms * 1000000;
     if (error)
         *error = NULL;
     for (;;) {

@@ -1,6 +1,7 @@
 /* options.c - structs that grow: options that come in, results that go out.
  *
- * Both begin with `size_t size`, as in libbpf's option structs: an older header has a smaller struct, a newer one a larger. */
+ * Both begin with `size_t size`, as in libbpf's option structs: an older header has a smaller
+ * struct, a newer one a larger. */
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>

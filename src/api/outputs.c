@@ -59,7 +59,8 @@ static bool hold(kiln_outputs *outputs, const char *source, int fd, size_t size,
     return true;
 }
 
-/* An object from the cache may have been evicted between its lookup and now; its absence is an error like any other of the disk. */
+/* An object from the cache may have been evicted between its lookup and now; its absence is an
+ * error like any other of the disk. */
 static kiln_status hold_result(kiln_outputs *outputs, const unit *unit, unit_result *result,
                                kiln_error **error)
 {
@@ -129,21 +130,20 @@ static kiln_status run(kiln_session *session, build *build, const kiln_compile_o
     } kinds[] = {
         [KILN_OUTPUT_OBJECT] = {KILN__WIRE__OUTPUT_KIND__OBJECT, KILN__WIRE__OUTPUT_KIND__OBJECT,
                                 false},
-        [KILN_OUTPUT_BITCODE] = {KILN__WIRE__OUTPUT_KIND__BITCODE,
-                                 KILN__WIRE__OUTPUT_KIND__BITCODE, false},
+        [KILN_OUTPUT_BITCODE] = {KILN__WIRE__OUTPUT_KIND__BITCODE, KILN__WIRE__OUTPUT_KIND__BITCODE,
+                                 false},
         [KILN_OUTPUT_IR] = {KILN__WIRE__OUTPUT_KIND__IR, KILN__WIRE__OUTPUT_KIND__IR, false},
         [KILN_OUTPUT_ASSEMBLY] = {KILN__WIRE__OUTPUT_KIND__ASSEMBLY,
                                   KILN__WIRE__OUTPUT_KIND__ASSEMBLY, false},
-        [KILN_OUTPUT_ARCHIVE] = {KILN__WIRE__OUTPUT_KIND__OBJECT,
-                                 KILN__WIRE__OUTPUT_KIND__ARCHIVE, true},
+        [KILN_OUTPUT_ARCHIVE] = {KILN__WIRE__OUTPUT_KIND__OBJECT, KILN__WIRE__OUTPUT_KIND__ARCHIVE,
+                                 true},
         [KILN_OUTPUT_SHARED_LIBRARY] = {KILN__WIRE__OUTPUT_KIND__OBJECT,
                                         KILN__WIRE__OUTPUT_KIND__SHARED_LIBRARY, true},
     };
-    bool mergeable =
-        options->kind == KILN_OUTPUT_OBJECT || options->kind == KILN_OUTPUT_BITCODE;
+    bool mergeable = options->kind == KILN_OUTPUT_OBJECT || options->kind == KILN_OUTPUT_BITCODE;
     if ((size_t)options->kind >= sizeof kinds / sizeof *kinds)
-        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "no such kind of output: %d",
-                         (int)options->kind);
+        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
+                         "no such kind of output: %d", (int)options->kind);
     if (options->merge && !mergeable && !kinds[options->kind].always_combined)
         return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
                          "only objects and bitcode can be merged");
@@ -204,10 +204,8 @@ kiln_status kiln_outputs_get(const kiln_outputs *outputs, size_t index, kiln_out
     if (index >= outputs->count || output->size < sizeof output->size)
         return KILN_INVALID_ARGUMENT;
     const held_output *held = &outputs->items[index];
-    kiln_output ours = {.source = held->source,
-                        .bytes = held->bytes,
-                        .size_bytes = held->size,
-                        .hit = held->hit};
+    kiln_output ours = {
+        .source = held->source, .bytes = held->bytes, .size_bytes = held->size, .hit = held->hit};
     result_write(output, &ours, sizeof ours);
     return KILN_OK;
 }

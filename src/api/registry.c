@@ -1,4 +1,5 @@
-/* registry.c - a session's specs by name: registering, listing, manifests and imported databases. */
+/* registry.c - a session's specs by name: registering, listing, manifests and imported databases.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,8 +190,8 @@ kiln_status kiln_session_read_manifest(kiln_session *session, const char *path, 
     return status;
 }
 
-kiln_status kiln_session_import_commands(kiln_session *session, const char *path, const char *target,
-                                         const char *name, kiln_error **error)
+kiln_status kiln_session_import_commands(kiln_session *session, const char *path,
+                                         const char *target, const char *name, kiln_error **error)
 {
     if (error)
         *error = NULL;

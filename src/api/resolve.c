@@ -1,7 +1,7 @@
 /* resolve.c - building a library and everything that it depends on.
  *
- * Dependencies are walked depth first and built before their dependents, each once. Of threads that want the same build, one does
- * it and the others wait for its flight. */
+ * Dependencies are walked depth first and built before their dependents, each once. Of threads that
+ * want the same build, one does it and the others wait for its flight. */
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,9 +54,8 @@ static void keep_uncached(kiln_session *session, image *image)
 {
     if (image->record.result_count == 0)
         return;
-    struct image **place =
-        array_add((void **)&session->uncached, &session->uncached_count,
-                  &session->uncached_capacity, sizeof *place);
+    struct image **place = array_add((void **)&session->uncached, &session->uncached_count,
+                                     &session->uncached_capacity, sizeof *place);
     if (place)
         *place = image_retain(image);
 }
@@ -67,8 +66,8 @@ static bool is_cancelled(int cancel)
     return cancel >= 0 && poll(&poll_fd, 1, 0) > 0;
 }
 
-/* Wait for another thread's build. The mutex is held on entry and on return. A waiter looks every now and then
- * whether it was cancelled itself. */
+/* Wait for another thread's build. The mutex is held on entry and on return. A waiter looks every
+ * now and then whether it was cancelled itself. */
 static kiln_status join(kiln_session *session, flight *flight, int cancel, image **out,
                         kiln_error **error)
 {
@@ -248,9 +247,9 @@ static kiln_status tell_cycle(walk *walk, const char *name)
     for (size_t i = first; i < walk->path.count; i++)
         text_format(&circle, "%s -> ", walk->path.items[i]);
     text_add_string(&circle, name);
-    kiln_status status = error_set(walk->error, KILN_CYCLE, KILN_PHASE_SPEC,
-                                   "libraries depend on each other in a circle: %s",
-                                   text_string(&circle));
+    kiln_status status =
+        error_set(walk->error, KILN_CYCLE, KILN_PHASE_SPEC,
+                  "libraries depend on each other in a circle: %s", text_string(&circle));
     text_destroy(&circle);
     return status;
 }
@@ -307,8 +306,8 @@ static kiln_status visit(walk *walk, kiln_spec *spec, size_t *index)
     struct node *place = NULL;
     if (status == KILN_OK) {
         closure *closure = walk->closure;
-        place = array_add((void **)&closure->nodes, &closure->count, &closure->capacity,
-                          sizeof *place);
+        place =
+            array_add((void **)&closure->nodes, &closure->count, &closure->capacity, sizeof *place);
         if (!place)
             status = error_no_memory(walk->error);
     }

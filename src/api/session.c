@@ -16,7 +16,8 @@ enum {
     job_memory_estimate = 512 << 20 /* what a job may need, for the default number of jobs */
 };
 
-/* Options of the environment hold only where the host left them open, and not in a setuid program. */
+/* Options of the environment hold only where the host left them open, and not in a setuid program.
+ */
 static const char *from_environment(const char *name)
 {
     const char *value = secure_getenv(name);
@@ -32,8 +33,8 @@ static bool is_set(const char *name)
 /* malloc'd and absolute; NULL where no place can be told. */
 static char *cache_directory(const kiln_session_options *options)
 {
-    const char *chosen = options->cache_directory ? options->cache_directory
-                                                  : from_environment("KILN_CACHE_DIR");
+    const char *chosen =
+        options->cache_directory ? options->cache_directory : from_environment("KILN_CACHE_DIR");
     if (chosen) {
         char *current = chosen[0] == '/' ? strdup("/") : getcwd(NULL, 0);
         char *path = current ? path_join(current, chosen) : NULL;
@@ -56,7 +57,8 @@ static uint32_t job_count(const kiln_session_options *options)
     return jobs > 0 && jobs < 4096 ? (uint32_t)jobs : os_job_count(job_memory_estimate);
 }
 
-/* A cache that cannot be had is an error where the host named it, and done without where it is only the default. */
+/* A cache that cannot be had is an error where the host named it, and done without where it is only
+ * the default. */
 static kiln_status open_store(kiln_session *session, const kiln_session_options *options,
                               kiln_error **error)
 {
@@ -76,8 +78,8 @@ static kiln_status create(const kiln_session_options *options, kiln_session *ses
     struct compiler_options compiler = {
         .path = options->compiler_path,
         .job_seconds = options->job_seconds ? options->job_seconds : default_job_seconds,
-        .job_memory_bytes = options->job_memory_bytes ? options->job_memory_bytes
-                                                      : os_memory_total() / 4 * 3,
+        .job_memory_bytes =
+            options->job_memory_bytes ? options->job_memory_bytes : os_memory_total() / 4 * 3,
     };
     kiln_status status = compiler_create(&compiler, &session->compiler, error);
     if (status == KILN_OK)
@@ -123,7 +125,8 @@ void kiln_session_destroy(kiln_session *session)
         return;
     session_fork_unregister(session);
     session_end_loads(session);
-    /* Dependents stand before their dependencies: each release takes the head until none is left. */
+    /* Dependents stand before their dependencies: each release takes the head until none is left.
+     */
     while (session->libraries) {
         session->libraries->references = 1;
         library_release(session->libraries);

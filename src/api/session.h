@@ -1,8 +1,9 @@
 /* session.h - the session: what it owns, and what the files of api/ share.
  *
- * Locks, in the order in which they are taken: the list of sessions (session_fork.c), a session's mutex, its compiler's, its
- * store's. The session's mutex guards the registry, the list of libraries with their reference counts, the flights and the loads under
- * way; it is never held while something compiles, is mapped or unmapped, or while a callback runs. */
+ * Locks, in the order in which they are taken: the list of sessions (session_fork.c), a session's
+ * mutex, its compiler's, its store's. The session's mutex guards the registry, the list of
+ * libraries with their reference counts, the flights and the loads under way; it is never held
+ * while something compiles, is mapped or unmapped, or while a callback runs. */
 #ifndef KILN_API_SESSION_H
 #define KILN_API_SESSION_H
 
@@ -45,10 +46,11 @@ struct kiln_session {
     size_t spec_count, spec_capacity;
     kiln_library *libraries;
     flight *flights;
-    image **uncached; /* images that no cache keeps, while a library of theirs may be asked for again */
+    image **
+        uncached; /* images that no cache keeps, while a library of theirs may be asked for again */
     size_t uncached_count, uncached_capacity;
     kiln_load *loads;
-    unsigned busy; /* loads under way, of any kind */
+    unsigned busy;  /* loads under way, of any kind */
     int descriptor; /* an eventfd: something for kiln_session_dispatch */
     compiler *compiler;
     store *store; /* NULL: no cache */
@@ -93,7 +95,8 @@ void closure_destroy(closure *closure);
 build_context session_context(kiln_session *session, event_sink events, int cancel);
 /* The sink of blocking calls: straight to the callback. */
 event_sink session_sink(kiln_session *session);
-/* Fill in `build` for a node of a closure whose dependencies are built; the arrays are freed with node_build_end. */
+/* Fill in `build` for a node of a closure whose dependencies are built; the arrays are freed with
+ * node_build_end. */
 typedef struct node_build {
     build build;
     string_list inherited;
@@ -126,7 +129,8 @@ kiln_status library_release(kiln_library *library);
 /* ---- symbols (symbols.c) ---- */
 void symbol_index_destroy(struct symbol_index *index);
 
-/* Copy an option struct of the caller's size into ours: zeros beyond, and an error for fields that we do not know. */
+/* Copy an option struct of the caller's size into ours: zeros beyond, and an error for fields that
+ * we do not know. */
 kiln_status options_read(void *ours, size_t our_size, const void *theirs, const char *what,
                          kiln_error **error);
 /* Copy our struct into one of the caller's size. */

@@ -1,7 +1,8 @@
 /* session_fork.c - the list of all sessions, and what happens to them when the host forks.
  *
- * The fork waits until no lock of ours is held, so that the child finds every structure whole. The child then drops what belongs to
- * the parent: the connection to the compiler process, and builds that other threads had under way. */
+ * The fork waits until no lock of ours is held, so that the child finds every structure whole. The
+ * child then drops what belongs to the parent: the connection to the compiler process, and builds
+ * that other threads had under way. */
 #include "api/session.h"
 
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* spec_calls.c - the adders of kiln.h that fill a spec: see build/spec.h for the data.
  *
- * Every adder copies what it is given. The first failure stays with the spec, so that a host may check once, at the load. */
+ * Every adder copies what it is given. The first failure stays with the spec, so that a host may
+ * check once, at the load. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,10 +133,11 @@ kiln_status kiln_spec_add_source(kiln_spec *spec, const char *path, const char *
 static kiln_status check_memory_path(kiln_spec *spec, const char *path)
 {
     if (!path || !path_is_below(path))
-        FAIL(spec, KILN_INVALID_ARGUMENT,
-             "'%s' is no path for a memory file of library '%s': it must be relative and stay below "
-             "its directory",
-             path ? path : "", spec->name);
+        FAIL(
+            spec, KILN_INVALID_ARGUMENT,
+            "'%s' is no path for a memory file of library '%s': it must be relative and stay below "
+            "its directory",
+            path ? path : "", spec->name);
     return KILN_OK;
 }
 
@@ -143,8 +145,9 @@ kiln_status kiln_spec_add_memory_source(kiln_spec *spec, const char *path, const
                                         size_t size, const char *const *arguments)
 {
     kiln_status status = check_memory_path(spec, path);
-    return status == KILN_OK ? add_source(spec, path, bytes ? bytes : "", bytes ? size : 0, arguments)
-                             : status;
+    return status == KILN_OK
+               ? add_source(spec, path, bytes ? bytes : "", bytes ? size : 0, arguments)
+               : status;
 }
 
 kiln_status kiln_spec_add_memory_header(kiln_spec *spec, const char *path, const void *bytes,

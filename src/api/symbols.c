@@ -1,7 +1,8 @@
 /* symbols.c - looking symbols up by their linker's or their C++ name, and listing them.
  *
- * A linker's name goes straight to the image. The index - names, demangled names, kinds - was made when the image was linked; it is read at the first
- * need of it, so that a host that asks for plain names never pays for it. */
+ * A linker's name goes straight to the image. The index - names, demangled names, kinds - was made
+ * when the image was linked; it is read at the first need of it, so that a host that asks for plain
+ * names never pays for it. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +76,8 @@ static bool is_word(char c)
     return isalnum((unsigned char)c) || c == '_';
 }
 
-/* Without the spaces that mean nothing, so that `f(int, char)` and `f(int,char)` are one. In place. */
+/* Without the spaces that mean nothing, so that `f(int, char)` and `f(int,char)` are one. In place.
+ */
 static void squeeze(char *name)
 {
     char *to = name;
@@ -85,8 +87,9 @@ static void squeeze(char *name)
     *to = '\0';
 }
 
-/* Where the parameter list of a demangled function begins; NULL for what has none. The list is the last group of parentheses
- * at the outermost level: `(anonymous namespace)::f(int) const`, `operator()(int)`. */
+/* Where the parameter list of a demangled function begins; NULL for what has none. The list is the
+ * last group of parentheses at the outermost level: `(anonymous namespace)::f(int) const`,
+ * `operator()(int)`. */
 static char *find_parameters(char *name)
 {
     char *end = strrchr(name, ')');
@@ -118,7 +121,8 @@ static const char *skip_return_type(const char *name)
     return start;
 }
 
-/* Whether a demangled name answers to what was asked for, both squeezed: in full, or without what overloads differ in. */
+/* Whether a demangled name answers to what was asked for, both squeezed: in full, or without what
+ * overloads differ in. */
 static bool answers(const char *demangled, const char *asked)
 {
     char *whole = strdup(demangled);
@@ -252,8 +256,7 @@ kiln_status kiln_library_symbol(const kiln_library *library, size_t index, kiln_
                         .kind = from->kind <= KILN_SYMBOL_OTHER ? (kiln_symbol_kind)from->kind
                                                                 : KILN_SYMBOL_OTHER,
                         .size_bytes = from->size,
-                        .address =
-                            load_symbol_address(library->loaded, symbols->names[2 * index]),
+                        .address = load_symbol_address(library->loaded, symbols->names[2 * index]),
                         .weak = from->weak};
     result_write(symbol, &ours, sizeof ours);
     return KILN_OK;

@@ -7,8 +7,9 @@
 #include <sodium/utils.h>
 #include <string.h>
 
-/* From this size on the fastest implementation for the processor pays for choosing it, which a warm load,
- * with its few kilobytes of key, would otherwise pay in vain. The digest is the same either way. */
+/* From this size on the fastest implementation for the processor pays for choosing it, which a warm
+ * load, with its few kilobytes of key, would otherwise pay in vain. The digest is the same either
+ * way. */
 enum { choose_size = 64 * 1024 };
 
 static void choose_implementation(void)

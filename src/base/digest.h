@@ -1,7 +1,8 @@
-/* digest.h - the cryptographic digest that names builds and contents: BLAKE2b-256 (RFC 7693), by libsodium.
+/* digest.h - the cryptographic digest that names builds and contents: BLAKE2b-256 (RFC 7693), by
+ * libsodium.
  *
- * What is digested as a sequence of fields goes through digest_field, which puts each field's length before it, so
- * that no two sequences give the same bytes. */
+ * What is digested as a sequence of fields goes through digest_field, which puts each field's
+ * length before it, so that no two sequences give the same bytes. */
 #ifndef KILN_BASE_DIGEST_H
 #define KILN_BASE_DIGEST_H
 

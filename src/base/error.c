@@ -1,7 +1,8 @@
 /* error.c - the error object: how it is made, and what kiln.h tells of it.
  *
- * The accessors of kiln.h stand here beside the struct, so that no other file needs to see it. One static object stands for
- * "out of memory while making an error"; it is never freed. An error belongs to one thread at a time. */
+ * The accessors of kiln.h stand here beside the struct, so that no other file needs to see it. One
+ * static object stands for "out of memory while making an error"; it is never freed. An error
+ * belongs to one thread at a time. */
 #include "base/error.h"
 
 #include <assert.h>
@@ -29,8 +30,8 @@ static kiln_error out_of_memory = {
     .rendered = (char *)"kiln: out of memory\n",
 };
 
-static kiln_status error_vset(kiln_error **error, kiln_status code, kiln_phase phase, const char *suffix,
-                              const char *format, va_list arguments)
+static kiln_status error_vset(kiln_error **error, kiln_status code, kiln_phase phase,
+                              const char *suffix, const char *format, va_list arguments)
 {
     assert(code != KILN_OK && code != KILN_PENDING);
     if (!error)
@@ -57,7 +58,8 @@ static kiln_status error_vset(kiln_error **error, kiln_status code, kiln_phase p
     return code;
 }
 
-kiln_status error_set(kiln_error **error, kiln_status code, kiln_phase phase, const char *format, ...)
+kiln_status error_set(kiln_error **error, kiln_status code, kiln_phase phase, const char *format,
+                      ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -72,8 +74,8 @@ kiln_status error_set_errno(kiln_error **error, kiln_status code, kiln_phase pha
     char words[128];
     va_list arguments;
     va_start(arguments, format);
-    kiln_status status = error_vset(error, code, phase, strerror_r(errno_value, words, sizeof words),
-                                    format, arguments);
+    kiln_status status = error_vset(
+        error, code, phase, strerror_r(errno_value, words, sizeof words), format, arguments);
     va_end(arguments);
     return status;
 }
@@ -225,10 +227,9 @@ void error_add_missing_symbol(kiln_error *error, const char *name, const char *d
     done &= copy_string(&symbol.demangled, demangled ? demangled : name);
     done &= copy_string(&symbol.needed_by, needed_by);
     done &= copy_string(&symbol.provider, provider);
-    kiln_missing_symbol *place =
-        done ? array_add((void **)&error->missing, &error->missing_count, &error->missing_capacity,
-                         sizeof *place)
-             : NULL;
+    kiln_missing_symbol *place = done ? array_add((void **)&error->missing, &error->missing_count,
+                                                  &error->missing_capacity, sizeof *place)
+                                      : NULL;
     if (place)
         *place = symbol;
     else

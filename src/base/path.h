@@ -11,11 +11,13 @@ char *path_join(const char *directory, const char *path);
 char *path_parent(const char *path);
 /* What stands behind the last slash. Points into path. */
 const char *path_name(const char *path);
-/* From the last dot of the name on, "" where there is none or the name begins with it. Points into path. */
+/* From the last dot of the name on, "" where there is none or the name begins with it. Points into
+ * path. */
 const char *path_extension(const char *path);
 /* Whether the path holds a character that a pattern gives meaning to. */
 bool path_is_pattern(const char *path);
-/* Whether name, a relative path, stays below where it starts: no "..", no empty or leading slash. */
+/* Whether name, a relative path, stays below where it starts: no "..", no empty or leading slash.
+ */
 bool path_is_below(const char *name);
 
 #endif

@@ -109,7 +109,8 @@ bool string_list_take(string_list *list, char *string)
     if (!string)
         return false;
     /* One more than asked for, so that the terminating NULL has its place. */
-    if (!array_reserve((void **)&list->items, &list->capacity, list->count + 2, sizeof *list->items)) {
+    if (!array_reserve((void **)&list->items, &list->capacity, list->count + 2,
+                       sizeof *list->items)) {
         free(string);
         return false;
     }

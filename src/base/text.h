@@ -1,8 +1,9 @@
 /* text.h - growing byte buffers and lists of strings.
  *
- * A `text` is bytes with a length, always NUL-terminated, so that it serves paths, messages and binary data alike. Adders
- * return false when memory runs out and mark the text as failed; later adders then do nothing, so a
- * chain of them needs one check at its end. Zero-initialised structs are empty. One owner at a time. */
+ * A `text` is bytes with a length, always NUL-terminated, so that it serves paths, messages and
+ * binary data alike. Adders return false when memory runs out and mark the text as failed; later
+ * adders then do nothing, so a chain of them needs one check at its end. Zero-initialised structs
+ * are empty. One owner at a time. */
 #ifndef KILN_BASE_TEXT_H
 #define KILN_BASE_TEXT_H
 

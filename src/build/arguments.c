@@ -102,8 +102,8 @@ bool arguments_add_absolute(string_list *list, const char *previous, const char 
                             const char *directory)
 {
     static const char *const options[] = {
-        "-I",         "-L",       "-F",          "-isystem",   "-iquote",
-        "-idirafter", "-include", "-imacros",    "-isysroot",  "--sysroot=",
+        "-I",         "-L",       "-F",           "-isystem",       "-iquote",
+        "-idirafter", "-include", "-imacros",     "-isysroot",      "--sysroot=",
         "-iprefix",   "-B",       "-include-pch", "-isystem-after", "--embed-dir=",
     };
     size_t option_count = sizeof options / sizeof *options, best = option_count;

@@ -1,7 +1,8 @@
 /* arguments.h - which of Clang's arguments a spec may carry.
  *
- * Arguments that choose outputs, start other programs or load code into the compiler have no meaning in a build that happens in
- * memory; they are refused by name. Whoever imports foreign command lines drops them with the same table. */
+ * Arguments that choose outputs, start other programs or load code into the compiler have no
+ * meaning in a build that happens in memory; they are refused by name. Whoever imports foreign
+ * command lines drops them with the same table. */
 #ifndef KILN_BUILD_ARGUMENTS_H
 #define KILN_BUILD_ARGUMENTS_H
 
@@ -10,16 +11,18 @@
 
 #include "base/text.h"
 
-/* The index of the first refused argument of a string list, or -1. *reason: why, a static string. *taken: how many
- * arguments it spans (`-o x` spans two). */
+/* The index of the first refused argument of a string list, or -1. *reason: why, a static string.
+ * *taken: how many arguments it spans (`-o x` spans two). */
 long arguments_find_refused(const char *const *arguments, const char **reason, size_t *taken);
 
-/* Add to `list` one argument of a spec, so that it means the same in another directory: paths of -I, -L, -include and their
- * kind are made absolute. previous: the argument before it, or NULL. false when out of memory. */
+/* Add to `list` one argument of a spec, so that it means the same in another directory: paths of
+ * -I, -L, -include and their kind are made absolute. previous: the argument before it, or NULL.
+ * false when out of memory. */
 bool arguments_add_absolute(string_list *list, const char *previous, const char *argument,
                             const char *directory);
 
-/* Whether an argument asks for what this machine's processor can do (-march=native and the like). */
+/* Whether an argument asks for what this machine's processor can do (-march=native and the like).
+ */
 bool argument_is_native(const char *argument);
 
 #endif

@@ -14,8 +14,9 @@ double build_seconds_since(int64_t begin_ns)
     return (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
 }
 
-/* How many pieces the back end may make of one unit: a constant, not the number of processors, since it shapes the code and
- * is part of the key. Libraries of many units have parallel work enough. */
+/* How many pieces the back end may make of one unit: a constant, not the number of processors,
+ * since it shapes the code and is part of the key. Libraries of many units have parallel work
+ * enough. */
 uint32_t build_codegen_units(const build *build)
 {
     enum { few_units = 2, pieces = 16 };

@@ -3,9 +3,9 @@
  *     spec -> key -> record -> hit: image
  *                           -> miss: plan -> compile jobs -> link job -> publish -> image
  *
- * build_begin makes the key and looks into the cache (build_lookup.c); build_finish does the work of a miss (build_miss.c, with
- * its unit jobs in build_units.c). Between the two a session sees to it that one thread builds and others wait. Events go out on the
- * calling thread, under no lock. */
+ * build_begin makes the key and looks into the cache (build_lookup.c); build_finish does the work
+ * of a miss (build_miss.c, with its unit jobs in build_units.c). Between the two a session sees to
+ * it that one thread builds and others wait. Events go out on the calling thread, under no lock. */
 #ifndef KILN_BUILD_BUILD_H
 #define KILN_BUILD_BUILD_H
 
@@ -36,7 +36,8 @@ typedef struct build {
     const string_list *inherited; /* public arguments of dependencies */
     image *const *dependencies;   /* direct ones, in order of declaration */
     size_t dependency_count;
-    const kiln_spec *const *providers; /* of all dependencies, indirect ones too: they lend their memory headers */
+    const kiln_spec *const
+        *providers; /* of all dependencies, indirect ones too: they lend their memory headers */
     size_t provider_count;
     uint32_t output; /* wire.proto's OutputKind */
     bool merge;
@@ -54,8 +55,9 @@ typedef struct build {
     double seconds[KILN_PHASE_COUNT];
 } build;
 
-/* Fill in the spec's units and the key; then look into the cache. *found: NULL where the cache has nothing that holds, and
- * miss_reason tells why. The fields above the blank line are the caller's. build_end must follow, also after an error. */
+/* Fill in the spec's units and the key; then look into the cache. *found: NULL where the cache has
+ * nothing that holds, and miss_reason tells why. The fields above the blank line are the caller's.
+ * build_end must follow, also after an error. */
 kiln_status build_begin(build *build, kiln_error **error);
 image *build_lookup(build *build);
 /* Whether a known image, one that no cache keeps, still is what a build would make. */
@@ -73,9 +75,12 @@ typedef struct unit_result {
 } unit_result;
 void unit_result_destroy(unit_result *result);
 
-/* Compile every source to build->output without linking. results: one a unit, the caller's, zeroed. */
-kiln_status build_compile_only(build *build, unit_result *results, diagnostic_list *warnings, kiln_error **error);
-/* Compile, then combine into one output: merged object or bitcode, archive, shared library. *fd: a memfd. */
+/* Compile every source to build->output without linking. results: one a unit, the caller's, zeroed.
+ */
+kiln_status build_compile_only(build *build, unit_result *results, diagnostic_list *warnings,
+                               kiln_error **error);
+/* Compile, then combine into one output: merged object or bitcode, archive, shared library. *fd: a
+ * memfd. */
 kiln_status build_combine(build *build, uint32_t combined_output, int *fd, size_t *size,
                           diagnostic_list *warnings, kiln_error **error);
 

@@ -13,8 +13,8 @@ static void add_text(digest_state *state, const char *string)
     digest_string(state, string ? string : "");
 }
 
-/* An image is named by what it is linked from, so that building the same again gives the same name, and its dependents
- * stay valid. What no cache keeps is unique to the load. */
+/* An image is named by what it is linked from, so that building the same again gives the same name,
+ * and its dependents stay valid. What no cache keeps is unique to the load. */
 void link_name_image(const miss *miss, char id[record_image_id_size])
 {
     const build *build = miss->build;

@@ -1,7 +1,8 @@
 /* build_lookup.c - the warm path: from a key to an image that the cache has.
  *
- * A hit costs one read of the record, one look at each input, and the opening of the image. Nothing here starts a process or
- * allocates much. Why a lookup missed is found out here too, since only the checks know. */
+ * A hit costs one read of the record, one look at each input, and the opening of the image. Nothing
+ * here starts a process or allocates much. Why a lookup missed is found out here too, since only
+ * the checks know. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ static bool add_host_symbols(const record_entry *entry, image *image)
     return true;
 }
 
-/* A cache on a file system from which nothing may be executed still saves the compilation: the image is copied. */
+/* A cache on a file system from which nothing may be executed still saves the compilation: the
+ * image is copied. */
 static bool copy_to_memory(image *image, uint64_t size)
 {
     int memory = os_memfd_create(image->name, true);
@@ -75,7 +77,8 @@ static image *open_image(build *build, uint32_t index, bool *refreshed)
     return image;
 }
 
-/* Where no record has the key at all, the ingredients of the last build of that name tell what changed. */
+/* Where no record has the key at all, the ingredients of the last build of that name tell what
+ * changed. */
 static char *compare_with_last(build *build)
 {
     char name[512];

@@ -1,7 +1,8 @@
 /* build_miss.c - the work of a miss, from the plan to the published image.
  *
- * A result is recorded only if the disk still is as the build saw it; a source that changes meanwhile makes the build start
- * over, a few times. What cannot be published (a full disk, a read-only cache) is loaded from memory all the same. */
+ * A result is recorded only if the disk still is as the build saw it; a source that changes
+ * meanwhile makes the build start over, a few times. What cannot be published (a full disk, a
+ * read-only cache) is loaded from memory all the same. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,7 +183,8 @@ static kiln_status place_image(miss *miss, link_output *output, image *image, os
         keep_sources(miss->build);
         image->in_cache = true;
         if (store_is_executable(store)) {
-            image->fd = store_open_content(store, STORE_IMAGE, &output->content, identity, &refreshed);
+            image->fd =
+                store_open_content(store, STORE_IMAGE, &output->content, identity, &refreshed);
             image->path = store_content_path(store, STORE_IMAGE, &output->content);
             if (!image->path)
                 return error_no_memory(error);
@@ -275,7 +277,8 @@ void miss_destroy(miss *miss)
     diagnostic_list_destroy(&miss->warnings);
 }
 
-/* One attempt. *again: an input changed meanwhile; what was built is handed out, but not recorded. */
+/* One attempt. *again: an input changed meanwhile; what was built is handed out, but not recorded.
+ */
 static kiln_status attempt(build *build, image **out, char **changed, kiln_error **error)
 {
     miss miss;

@@ -1,4 +1,5 @@
-/* build_plan.c - the lead job's first step: the lock, packages, and arguments that sources carry themselves. */
+/* build_plan.c - the lead job's first step: the lock, packages, and arguments that sources carry
+ * themselves. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,8 +39,8 @@ static kiln_status take_plan(miss *miss, const size_t *scanned, size_t scanned_c
                              const Kiln__Wire__PlanReply *reply, kiln_error **error)
 {
     if (!reply->ok)
-        return build_failed(KILN_SPEC, KILN_PHASE_PLAN, "cannot plan the build",
-                            reply->diagnostics, error);
+        return build_failed(KILN_SPEC, KILN_PHASE_PLAN, "cannot plan the build", reply->diagnostics,
+                            error);
     bool done = job_inputs(reply->n_inputs, reply->inputs, &miss->inputs) &&
                 take_strings(reply->n_package_compile_arguments, reply->package_compile_arguments,
                              &miss->package_compile) &&
@@ -102,7 +103,8 @@ kiln_status build_plan(miss *miss, kiln_error **error)
             scanned[scanned_count++] = i;
     kiln_status status = build_open_job(build, build->spec->name, &miss->lead, error);
     if (status == KILN_OK) {
-        /* The lock serves those who would build the same at the same time; without one they only work twice. */
+        /* The lock serves those who would build the same at the same time; without one they only
+         * work twice. */
         int lock = build->context->store ? store_open_lock(build->context->store, &build->key) : -1;
         status = ask(miss, lock, scanned, scanned_count, error);
         if (lock >= 0)

@@ -1,4 +1,5 @@
-/* build_setup.c - the surroundings of a job: directory, environment, memory files, and the arguments of compiler and linker. */
+/* build_setup.c - the surroundings of a job: directory, environment, memory files, and the
+ * arguments of compiler and linker. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -151,7 +152,8 @@ static bool add_spec_arguments(const kiln_spec *spec, string_list *list)
     return true;
 }
 
-/* The memory headers of dependencies: after the library's own, which the virtual directory itself brings. */
+/* The memory headers of dependencies: after the library's own, which the virtual directory itself
+ * brings. */
 static bool add_provided_headers(const build *build, string_list *list)
 {
     for (size_t i = 0; i < build->provider_count; i++)
@@ -161,7 +163,8 @@ static bool add_provided_headers(const build *build, string_list *list)
     return true;
 }
 
-/* Memory files stand in the debug information by where the cache keeps copies of them, so that a debugger can show them. */
+/* Memory files stand in the debug information by where the cache keeps copies of them, so that a
+ * debugger can show them. */
 static bool add_debug_paths(const build *build, string_list *list)
 {
     const kiln_spec *spec = build->spec;
@@ -174,10 +177,9 @@ static bool add_debug_paths(const build *build, string_list *list)
     digest_hex(&build->key, hex);
     char *virtual_directory = units_virtual_directory(spec);
     bool done = virtual_directory &&
-                string_list_take(list, text_print("-fdebug-prefix-map=%s=%s/sources/%.32s%s",
-                                                  virtual_directory,
-                                                  store_path(build->context->store), hex,
-                                                  virtual_directory));
+                string_list_take(
+                    list, text_print("-fdebug-prefix-map=%s=%s/sources/%.32s%s", virtual_directory,
+                                     store_path(build->context->store), hex, virtual_directory));
     free(virtual_directory);
     return done;
 }
@@ -198,21 +200,20 @@ bool build_compile_arguments(const miss *miss, size_t index, string_list *list)
            add_spec_arguments(spec, list) &&
            string_list_add_all(list, string_list_view(&miss->package_compile)) &&
            string_list_add_all(list, string_list_view(&unit->source->arguments)) &&
-           add_provided_headers(miss->build, list) &&
-           add_debug_paths(miss->build, list) && string_list_add(list, "-fPIC");
+           add_provided_headers(miss->build, list) && add_debug_paths(miss->build, list) &&
+           string_list_add(list, "-fPIC");
 }
 
 bool build_link_arguments(const miss *miss, string_list *list)
 {
     const build *build = miss->build;
-    bool done = add_defaults(list) &&
-                string_list_add_all(list, string_list_view(build->inherited));
+    bool done = add_defaults(list) && string_list_add_all(list, string_list_view(build->inherited));
     for (size_t i = 0; done && i < build->units.count; i++)
         done = string_list_add_all(list, string_list_view(&miss->source_arguments[i]));
     done = done && add_spec_arguments(build->spec, list) &&
            string_list_add_all(list, string_list_view(&miss->package_link));
     for (size_t i = 0; done && i < build->units.count; i++)
-        done = string_list_add_all(list,
-                                   string_list_view(&build->units.items[i].source->arguments));
+        done =
+            string_list_add_all(list, string_list_view(&build->units.items[i].source->arguments));
     return done && string_list_add(list, "-fPIC");
 }

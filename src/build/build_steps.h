@@ -14,7 +14,7 @@ typedef struct miss {
     string_list package_compile, package_link;
     input_set inputs;
     diagnostic_list warnings;
-    int64_t begun_file_ns; /* by os_clock_file_ns, before anything was read */
+    int64_t begun_file_ns;  /* by os_clock_file_ns, before anything was read */
     bool lead_holds_object; /* the lead compiled lead_unit: the link takes it from there */
     size_t lead_unit;
 } miss;
@@ -28,7 +28,8 @@ kiln_status build_open_job(build *build, const char *subject, job *job, kiln_err
 
 /* The lead job: plan, with the key's lock where there is a cache. */
 kiln_status build_plan(miss *miss, kiln_error **error);
-/* Compile all units that the cache does not have, in parallel or, if it is only one, in the lead. */
+/* Compile all units that the cache does not have, in parallel or, if it is only one, in the lead.
+ */
 kiln_status build_units(miss *miss, kiln_error **error);
 void miss_destroy(miss *miss);
 
@@ -43,7 +44,8 @@ bool build_is_compiled(const unit *unit);
 kiln_status build_failed(kiln_status code, kiln_phase phase, const char *what,
                          const Kiln__Wire__DiagnosticList *list, kiln_error **error);
 /* Keep the warnings of a reply, and tell the session's callback of them. */
-bool build_keep_warnings(build *build, const Kiln__Wire__DiagnosticList *list, diagnostic_list *kept);
+bool build_keep_warnings(build *build, const Kiln__Wire__DiagnosticList *list,
+                         diagnostic_list *kept);
 /* The same of those that a record holds. */
 bool build_repeat_warnings(build *build, const record_entry *entry, diagnostic_list *kept);
 

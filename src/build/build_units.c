@@ -1,8 +1,8 @@
 /* build_units.c - compiling the units of a library, each from the cache or by a job.
  *
- * The calling thread drives up to `jobs` jobs at once by poll. After a failure no more are begun, but those under way are heard
- * out, so that their errors are reported too. A single unit is compiled by the lead job, which then need not be
- * forked again for the link. */
+ * The calling thread drives up to `jobs` jobs at once by poll. After a failure no more are begun,
+ * but those under way are heard out, so that their errors are reported too. A single unit is
+ * compiled by the lead job, which then need not be forked again for the link. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -291,8 +291,7 @@ static void await_some(compilation *compilation, struct pollfd *fds)
     size_t count = compilation->running_count;
     for (size_t i = 0; i < count; i++)
         fds[i] = (struct pollfd){.fd = compilation->running[i].job.socket, .events = POLLIN};
-    fds[count] =
-        (struct pollfd){.fd = compilation->miss->build->context->cancel, .events = POLLIN};
+    fds[count] = (struct pollfd){.fd = compilation->miss->build->context->cancel, .events = POLLIN};
     if (poll(fds, count + 1, -1) < 0) {
         if (errno != EINTR)
             note(compilation, error_set_errno(compilation->error, KILN_IO, KILN_PHASE_COMPILE,

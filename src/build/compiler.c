@@ -100,16 +100,17 @@ static kiln_status wrong_compiler(const compiler *compiler, const char *what, ki
 
 static kiln_status take_hello(compiler *compiler, const wire_frame *frame, kiln_error **error)
 {
-    Kiln__Wire__Hello *hello =
-        frame->type == WIRE_HELLO ? kiln__wire__hello__unpack(NULL, frame->size, frame->body) : NULL;
+    Kiln__Wire__Hello *hello = frame->type == WIRE_HELLO
+                                   ? kiln__wire__hello__unpack(NULL, frame->size, frame->body)
+                                   : NULL;
     if (!hello)
         return wrong_compiler(compiler, "does not answer as a kiln-compiler does", error);
     kiln_status status = KILN_OK;
     string_list_destroy(&compiler->identity_files);
     if (hello->protocol != kiln_wire_protocol || strcmp(hello->version, KILN_VERSION_STRING) != 0 ||
         hello->identity.len != digest_size) {
-        char *what = text_print("is of version %s, this libkiln of " KILN_VERSION_STRING,
-                                hello->version);
+        char *what =
+            text_print("is of version %s, this libkiln of " KILN_VERSION_STRING, hello->version);
         status = what ? wrong_compiler(compiler, what, error) : error_no_memory(error);
         free(what);
     }
@@ -260,7 +261,8 @@ static void remember_identity(compiler *compiler, store *store)
     input_set_destroy(&inputs);
 }
 
-kiln_status compiler_identify(compiler *compiler, store *store, digest *identity, kiln_error **error)
+kiln_status compiler_identify(compiler *compiler, store *store, digest *identity,
+                              kiln_error **error)
 {
     kiln_status status = KILN_OK;
     pthread_mutex_lock(&compiler->mutex);

@@ -1,8 +1,8 @@
 /* compiler.h - the compiler process, as a session sees it.
  *
- * It is started at the first need and again whenever it has gone. Its standing with the host is os_spawn_detached's: the host never notices
- * a child. Thread-safe; the mutex inside is held while the process starts and while a job is handed over, never while one
- * runs. */
+ * It is started at the first need and again whenever it has gone. Its standing with the host is
+ * os_spawn_detached's: the host never notices a child. Thread-safe; the mutex inside is held while
+ * the process starts and while a job is handed over, never while one runs. */
 #ifndef KILN_BUILD_COMPILER_H
 #define KILN_BUILD_COMPILER_H
 
@@ -23,13 +23,16 @@ kiln_status compiler_create(const compiler_options *options, compiler **out, kil
 void compiler_destroy(compiler *compiler);
 void compiler_stop(compiler *compiler);
 
-/* What names this compiler in keys. A cache remembers it, so that a warm load starts no process; store may be NULL. */
-kiln_status compiler_identify(compiler *compiler, store *store, digest *identity, kiln_error **error);
+/* What names this compiler in keys. A cache remembers it, so that a warm load starts no process;
+ * store may be NULL. */
+kiln_status compiler_identify(compiler *compiler, store *store, digest *identity,
+                              kiln_error **error);
 
 /* Have a job made; *socket is the host's end of its connection. Errors: COMPILER, IO. */
 kiln_status compiler_open_job(compiler *compiler, int *socket, kiln_error **error);
 
-/* The fork handlers of a session: hold the mutex over the fork; in the child, drop the connection without a word. */
+/* The fork handlers of a session: hold the mutex over the fork; in the child, drop the connection
+ * without a word. */
 void compiler_before_fork(compiler *compiler);
 void compiler_after_fork(compiler *compiler, bool in_child);
 

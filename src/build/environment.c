@@ -1,6 +1,7 @@
 /* environment.c - the environment variables that a compilation depends on: see environment.h.
  *
- * From Clang's user manual ("Environment variables"), clang/lib/Driver (ToolChains/Gnu.cpp, CommonArgs.cpp), and pkgconf(1). */
+ * From Clang's user manual ("Environment variables"), clang/lib/Driver (ToolChains/Gnu.cpp,
+ * CommonArgs.cpp), and pkgconf(1). */
 #include "build/environment.h"
 
 #include <stdlib.h>
@@ -21,6 +22,7 @@ bool environment_collect(string_list *list)
         "SDKROOT",
         "SYSROOT",
         "SOURCE_DATE_EPOCH",
+        "TZ",
         "PKG_CONFIG_PATH",
         "PKG_CONFIG_LIBDIR",
         "PKG_CONFIG_SYSROOT_DIR",

@@ -82,9 +82,8 @@ static bool list_content(int directory, const char *name, const struct stat *sta
     memcpy(hex, name, digest_hex_size - 1);
     if (!digest_from_hex(hex, &content))
         return true;
-    cache_entry *entry =
-        array_add((void **)&lister->listing->items, &lister->listing->count,
-                  &lister->listing->capacity, sizeof *entry);
+    cache_entry *entry = array_add((void **)&lister->listing->items, &lister->listing->count,
+                                   &lister->listing->capacity, sizeof *entry);
     char *no_name = strdup("");
     if (!entry || !no_name) {
         free(no_name);
@@ -213,7 +212,8 @@ bool cache_remove(store *store, const cache_entry *entry)
     int fd = openat(store_directory(store), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return true;
-    /* The exclusive lock is held while the name goes: a loader that comes now finds it taken, and builds anew. */
+    /* The exclusive lock is held while the name goes: a loader that comes now finds it taken, and
+     * builds anew. */
     if (os_try_lock(fd) != 0) {
         close(fd);
         return false;

@@ -1,7 +1,8 @@
 /* evict.h - looking through the cache as a whole: listing, checking, evicting.
  *
- * An entry that a live process has loaded holds a shared lock (store.h) and stays. Records that lead to nothing any more go with
- * their contents. Everything here reads the whole cache: it is for people, not for loads. */
+ * An entry that a live process has loaded holds a shared lock (store.h) and stays. Records that
+ * lead to nothing any more go with their contents. Everything here reads the whole cache: it is for
+ * people, not for loads. */
 #ifndef KILN_BUILD_EVICT_H
 #define KILN_BUILD_EVICT_H
 
@@ -10,7 +11,7 @@
 typedef struct cache_entry {
     store_kind kind;
     digest content;
-    char *name;  /* of the library or source; "" where no record tells */
+    char *name; /* of the library or source; "" where no record tells */
     uint64_t total_bytes;
     int64_t last_used_ns; /* 0: never noted */
     bool in_use;

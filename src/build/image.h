@@ -1,6 +1,7 @@
 /* image.h - what a build comes to: a linked image, ready to be mapped.
  *
- * Immutable once built and shared by reference, so that every load of one key in a session gets the same. Thread-safe. */
+ * Immutable once built and shared by reference, so that every load of one key in a session gets the
+ * same. Thread-safe. */
 #ifndef KILN_BUILD_IMAGE_H
 #define KILN_BUILD_IMAGE_H
 
@@ -16,20 +17,20 @@ typedef struct store store;
 
 typedef struct image {
     atomic_uint references;
-    char *name;  /* of the library */
-    char *path;  /* what the loader is given */
-    int fd;      /* open while the image lives: a memfd, or the file in the cache with a shared lock */
+    char *name; /* of the library */
+    char *path; /* what the loader is given */
+    int fd; /* open while the image lives: a memfd, or the file in the cache with a shared lock */
     bool hit;
     bool in_cache; /* path is the cache's file */
     char id[record_image_id_size];
     digest key, content;
     size_t input_count, unit_count, symbol_count;
     double seconds[KILN_PHASE_COUNT];
-    char *miss_reason;             /* NULL on a hit */
-    string_list host_symbols;      /* the names that the image takes from the host */
-    diagnostic_list diagnostics;   /* warnings and remarks */
-    record record;                 /* its inputs, where no cache keeps them; else empty */
-    uint8_t *symbol_table;         /* packed; NULL while it rests in the cache */
+    char *miss_reason;           /* NULL on a hit */
+    string_list host_symbols;    /* the names that the image takes from the host */
+    diagnostic_list diagnostics; /* warnings and remarks */
+    record record;               /* its inputs, where no cache keeps them; else empty */
+    uint8_t *symbol_table;       /* packed; NULL while it rests in the cache */
     size_t symbol_table_size;
 } image;
 
@@ -37,7 +38,8 @@ image *image_create(const char *name, const digest *key);
 image *image_retain(image *image);
 void image_release(image *image);
 
-/* The packed symbol table: malloc'd copy, from memory or the cache. false where it cannot be had. */
+/* The packed symbol table: malloc'd copy, from memory or the cache. false where it cannot be had.
+ */
 bool image_read_symbols(const image *image, store *store, uint8_t **bytes, size_t *size);
 
 #endif

@@ -1,7 +1,7 @@
 /* inputs.c - the set of everything a build has looked at: see inputs.h.
  *
- * A hash table with linear probing over an array in order of arrival; FNV-1a (Fowler, Noll, Vo) is good enough for paths,
- * whose number is a few thousand. */
+ * A hash table with linear probing over an array in order of arrival; FNV-1a (Fowler, Noll, Vo) is
+ * good enough for paths, whose number is a few thousand. */
 #include "build/inputs.h"
 
 #include <assert.h>
@@ -67,6 +67,17 @@ static bool agree(const input *old, input_state state, const os_identity *identi
            (state == INPUT_EXISTS && old->state != INPUT_ABSENT);
 }
 
+/* The clock is one input whatever asked for it: it holds as long as every interval does. */
+static const char clock_path[] = "/clock";
+
+static void narrow(os_identity *interval, const os_identity *other)
+{
+    if (other->ctime_ns > interval->ctime_ns)
+        interval->ctime_ns = other->ctime_ns;
+    if (other->mtime_ns < interval->mtime_ns)
+        interval->mtime_ns = other->mtime_ns;
+}
+
 static void fill(input *item, input_state state, const os_identity *identity, const digest *content)
 {
     item->state = state;
@@ -78,12 +89,24 @@ bool input_set_add(input_set *set, const char *path, size_t path_length, input_s
                    const os_identity *identity, const digest *content)
 {
     assert(state < INPUT_STATE_COUNT);
+    bool exact = state == INPUT_TIMESTAMP;
+    if (exact)
+        state = INPUT_EXISTS;
+    if (state == INPUT_CLOCK) {
+        path = clock_path;
+        path_length = sizeof clock_path - 1;
+    }
     if (!grow_slots(set))
         return false;
     size_t slot = find_slot(set, path, path_length);
     if (set->slots[slot]) {
         input *old = &set->items[set->slots[slot] - 1];
         bool stronger;
+        if (state == INPUT_CLOCK && old->state == INPUT_CLOCK) {
+            narrow(&old->identity, identity);
+            return true;
+        }
+        old->exact |= exact;
         if (!agree(old, state, identity, content, &stronger)) {
             if (!set->changed)
                 set->changed = strdup(old->path);
@@ -94,13 +117,14 @@ bool input_set_add(input_set *set, const char *path, size_t path_length, input_s
         return true;
     }
     char *copy = strndup(path, path_length);
-    input *item = copy ? array_add((void **)&set->items, &set->count, &set->capacity, sizeof *item)
-                       : NULL;
+    input *item =
+        copy ? array_add((void **)&set->items, &set->count, &set->capacity, sizeof *item) : NULL;
     if (!item) {
         free(copy);
         return false;
     }
     item->path = copy;
+    item->exact = exact;
     fill(item, state, identity, content);
     set->slots[slot] = (uint32_t)set->count;
     return true;
@@ -111,7 +135,9 @@ bool input_set_add_all(input_set *set, const input_set *from)
     for (size_t i = 0; i < from->count; i++) {
         const input *item = &from->items[i];
         if (!input_set_add(set, item->path, strlen(item->path), item->state, &item->identity,
-                           &item->content))
+                           &item->content) ||
+            (item->exact && !input_set_add(set, item->path, strlen(item->path), INPUT_TIMESTAMP,
+                                           &item->identity, NULL)))
             return false;
     }
     if (from->changed && !set->changed)

@@ -101,9 +101,9 @@ static kiln_status read_exit(job *job, wire_status lost, kiln_error **error)
         wire_frame frame;
         if (wire_receive(job->socket, &frame) != WIRE_OK)
             return tell_loss(job, lost, error);
-        Kiln__Wire__Exited *exited =
-            frame.type == WIRE_EXITED ? kiln__wire__exited__unpack(NULL, frame.size, frame.body)
-                                      : NULL;
+        Kiln__Wire__Exited *exited = frame.type == WIRE_EXITED
+                                         ? kiln__wire__exited__unpack(NULL, frame.size, frame.body)
+                                         : NULL;
         wire_frame_destroy(&frame);
         if (!exited)
             continue;
@@ -129,8 +129,8 @@ kiln_status job_send(job *job, wire_type type, const ProtobufCMessage *message, 
         done += kiln_wire_max_fds;
     }
     if (sent == WIRE_OK)
-        sent = wire_send(job->socket, type, body, size, job->queued + done,
-                         job->queued_count - done);
+        sent =
+            wire_send(job->socket, type, body, size, job->queued + done, job->queued_count - done);
     free(body);
     job->sent_count += job->queued_count;
     job->queued_count = 0;
@@ -293,7 +293,9 @@ bool job_inputs(size_t count, Kiln__Wire__Input *const *from, input_set *to)
         const Kiln__Wire__Input *item = from[i];
         os_identity identity = {0};
         digest content = {0};
-        if (item->path.len == 0 || item->path.data[0] != '/' || (int)item->kind >= (int)INPUT_STATE_COUNT)
+        bool has_path = item->path.len > 0 && item->path.data[0] == '/';
+        if ((int)item->kind >= (int)INPUT_STATE_COUNT ||
+            (!has_path && (int)item->kind != (int)INPUT_CLOCK))
             continue;
         if (item->identity)
             identity = (os_identity){.device = item->identity->device,

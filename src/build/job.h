@@ -1,7 +1,7 @@
 /* job.h - one job of the compiler process, from the host's side.
  *
- * Requests go out and replies come in, in order; descriptors are named by their place among all that went the same way. A job
- * that dies gives an error that says how. One thread at a time. */
+ * Requests go out and replies come in, in order; descriptors are named by their place among all
+ * that went the same way. A job that dies gives an error that says how. One thread at a time. */
 #ifndef KILN_BUILD_JOB_H
 #define KILN_BUILD_JOB_H
 
@@ -12,8 +12,8 @@
 #include "wire/wire.h"
 
 typedef struct job {
-    int socket; /* -1: none */
-    int cancel; /* readable: give up; -1: never */
+    int socket;          /* -1: none */
+    int cancel;          /* readable: give up; -1: never */
     const char *subject; /* what it works on, for messages; borrowed */
     int *received;       /* descriptors, owned; -1 once taken */
     size_t received_count, received_capacity;
@@ -22,19 +22,21 @@ typedef struct job {
     size_t sent_count;
 } job;
 
-/* Begin a job with its Setup, whose memory files carry descriptors: setup_fds, in the order of their indices. */
+/* Begin a job with its Setup, whose memory files carry descriptors: setup_fds, in the order of
+ * their indices. */
 kiln_status job_open(compiler *compiler, const Kiln__Wire__Setup *setup, const int *setup_fds,
                      size_t setup_fd_count, int cancel, const char *subject, job *job,
                      kiln_error **error);
 /* Ends the job, also while it runs. */
 void job_close(job *job);
 
-/* The index by which the next request names a descriptor, which stays the caller's and must live until that is sent. */
+/* The index by which the next request names a descriptor, which stays the caller's and must live
+ * until that is sent. */
 bool job_attach(job *job, int fd, uint32_t *index);
 kiln_status job_send(job *job, wire_type type, const ProtobufCMessage *message, kiln_error **error);
 
-/* Wait for the reply of a type, and unpack it; the caller frees it with protobuf_c_message_free_unpacked.
- * Errors: COMPILER, LIMIT, CANCELLED, IO, NO_MEMORY. */
+/* Wait for the reply of a type, and unpack it; the caller frees it with
+ * protobuf_c_message_free_unpacked. Errors: COMPILER, LIMIT, CANCELLED, IO, NO_MEMORY. */
 kiln_status job_receive(job *job, wire_type type, const ProtobufCMessageDescriptor *descriptor,
                         ProtobufCMessage **message, kiln_error **error);
 /* The caller owns the descriptor. -1 if there is no such one. */

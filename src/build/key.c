@@ -19,7 +19,8 @@ __attribute__((format(printf, 3, 4))) static void add(ingredients *list, const d
     va_end(arguments);
     char *string = text_take(&label);
     ingredient *item =
-        string ? array_add((void **)&list->items, &list->count, &list->capacity, sizeof *item) : NULL;
+        string ? array_add((void **)&list->items, &list->count, &list->capacity, sizeof *item)
+               : NULL;
     if (!item) {
         free(string);
         list->failed = true;

@@ -1,8 +1,9 @@
 /* key.h - what names a build.
  *
- * A key is the digest of its ingredients: everything that can change the output and is known without looking at a disk or
- * asking the compiler. Each ingredient has a label, so that `kiln why` can tell which one changed. What is on disk is not in the key but
- * among the inputs of the key's record. */
+ * A key is the digest of its ingredients: everything that can change the output and is known
+ * without looking at a disk or asking the compiler. Each ingredient has a label, so that `kiln why`
+ * can tell which one changed. What is on disk is not in the key but among the inputs of the key's
+ * record. */
 #ifndef KILN_BUILD_KEY_H
 #define KILN_BUILD_KEY_H
 
@@ -26,12 +27,12 @@ typedef struct ingredients {
 typedef struct key_context {
     const digest *compiler; /* its identity */
     const string_list *environment;
-    const string_list *inherited; /* public arguments of dependencies, in order */
+    const string_list *inherited;      /* public arguments of dependencies, in order */
     const string_list *dependency_ids; /* "NAME ID" of each dependency's image */
     const kiln_spec *const *providers; /* dependencies, whose memory headers are seen */
     size_t provider_count;
     const string_list *package_arguments; /* of a unit: what packages came to; else NULL */
-    uint32_t output;             /* wire.proto's OutputKind */
+    uint32_t output;                      /* wire.proto's OutputKind */
     uint32_t codegen_units;
     bool merge;
 } key_context;
@@ -45,7 +46,8 @@ void key_of_unit(const kiln_spec *spec, const unit *unit, const string_list *ext
 digest ingredients_digest(const ingredients *list);
 void ingredients_destroy(ingredients *list);
 
-/* As text, a line each, to be stored; and which labels differ from such a text: malloc'd, one reason a line, "" if none does. */
+/* As text, a line each, to be stored; and which labels differ from such a text: malloc'd, one
+ * reason a line, "" if none does. */
 char *ingredients_print(const ingredients *list);
 char *ingredients_compare(const ingredients *list, const char *printed);
 

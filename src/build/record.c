@@ -1,4 +1,5 @@
-/* record.c - reading and making records: see record.h; the checking of inputs stands in record_check.c. */
+/* record.c - reading and making records: see record.h; the checking of inputs stands in
+ * record_check.c. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -160,6 +161,9 @@ bool record_add_inputs(const record *record, uint32_t index, input_set *set)
                                     view.strings + item->name_offset);
             done = path && input_set_add(set, path, strlen(path), (input_state)item->state,
                                          &item->identity, &item->content);
+            if (done && item->exact)
+                done =
+                    input_set_add(set, path, strlen(path), INPUT_TIMESTAMP, &item->identity, NULL);
             free(path);
         }
     }
@@ -191,13 +195,12 @@ static bool is_fresh(const maker *maker, const os_identity *identity)
            identity->ctime_ns >= maker->trusted_before_ns;
 }
 
-/* An absence is recorded by its directory's identity, which is sound only if the directory is looked at first and the
- * name is still missing afterwards. */
+/* An absence is recorded by its directory's identity, which is sound only if the directory is
+ * looked at first and the name is still missing afterwards. */
 static bool begin_directory(maker *maker, const char *path, size_t length, uint32_t first_input)
 {
-    result_directory *directory =
-        array_add((void **)&maker->directories, &maker->directory_count,
-                  &maker->directory_capacity, sizeof *directory);
+    result_directory *directory = array_add((void **)&maker->directories, &maker->directory_count,
+                                            &maker->directory_capacity, sizeof *directory);
     if (!directory)
         return false;
     directory->first_input = first_input;
@@ -222,7 +225,8 @@ static bool add_input(maker *maker, const input *from, uint32_t index, const cha
     item->state = (uint16_t)from->state;
     item->identity = from->identity;
     item->content = from->content;
-    item->fresh = is_fresh(maker, &from->identity);
+    item->fresh = from->state != INPUT_CLOCK && is_fresh(maker, &from->identity);
+    item->exact = from->exact;
     item->name_offset = add_string(maker, name, strlen(name));
     directory->input_count++;
     if (from->state == INPUT_ABSENT) {

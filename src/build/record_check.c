@@ -1,8 +1,9 @@
 /* record_check.c - whether the inputs of a result are as they were.
  *
- * This is the warm path: a few hundred system calls decide what a load costs. Names are resolved against a descriptor of their
- * directory where several share it; absences cost one look at their directory as long as that has not changed.
- * A file whose identity differs, or is too fresh to trust, is judged by its digest. */
+ * This is the warm path: a few hundred system calls decide what a load costs. Names are resolved
+ * against a descriptor of their directory where several share it; absences cost one look at their
+ * directory as long as that has not changed. A file whose identity differs, or is too fresh to
+ * trust, is judged by its digest. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,9 @@ static bool check_file(checker *checker, const result_directory *directory, resu
     bool same = os_identity_equal(&identity, &item->identity);
     if (same && !item->fresh)
         return true;
+    if (item->exact && identity.mtime_ns != item->identity.mtime_ns)
+        return differs(checker, directory, item,
+                       "has another time of change, which __TIMESTAMP__ uses");
     if (item->state == INPUT_LISTED)
         return (same && !item->fresh) || differs(checker, directory, item, "lists other files");
     if (kind != OS_FILE || !content_is_same(at, name, item))
@@ -76,6 +80,17 @@ static bool check_absence(checker *checker, const result_directory *directory,
     return differs(checker, directory, item, "has appeared");
 }
 
+/* The clock: its interval stands where a file's times do. */
+static bool check_clock(checker *checker, const result_input *item)
+{
+    int64_t now = os_clock_file_ns();
+    if (now >= item->identity.ctime_ns && now < item->identity.mtime_ns)
+        return true;
+    checker->report->mismatch =
+        text_print("%s", "the time, which __DATE__ or __TIME__ uses, has changed");
+    return false;
+}
+
 static bool check_existence(checker *checker, const result_directory *directory,
                             const result_input *item, int at, const char *name)
 {
@@ -86,7 +101,8 @@ static bool check_existence(checker *checker, const result_directory *directory,
     return differs(checker, directory, item, "is gone");
 }
 
-/* The inputs of one directory, names resolved against `at`; prefix: what stands before each name. */
+/* The inputs of one directory, names resolved against `at`; prefix: what stands before each name.
+ */
 static bool check_names(checker *checker, result_directory *directory, int at, const char *prefix,
                         bool absences_hold, bool files_hold)
 {
@@ -96,6 +112,11 @@ static bool check_names(checker *checker, result_directory *directory, int at, c
     for (uint32_t i = 0; i < directory->input_count; i++) {
         result_input *item = &checker->view.inputs[directory->first_input + i];
         const char *name = checker->view.strings + item->name_offset;
+        if (item->state == INPUT_CLOCK) {
+            if (!check_clock(checker, item))
+                return false;
+            continue;
+        }
         bool known = item->state == INPUT_ABSENT ? absences_hold : files_hold;
         if (known && item->state != INPUT_LISTED)
             continue;
@@ -108,8 +129,7 @@ static bool check_names(checker *checker, result_directory *directory, int at, c
         } else if (length == 0) {
             name = "/"; /* the root directory itself */
         }
-        bool holds = item->state == INPUT_ABSENT
-                         ? check_absence(checker, directory, item, at, name)
+        bool holds = item->state == INPUT_ABSENT ? check_absence(checker, directory, item, at, name)
                      : item->state == INPUT_EXISTS
                          ? check_existence(checker, directory, item, at, name)
                          : check_file(checker, directory, item, at, name);
@@ -142,14 +162,16 @@ static bool check_directory(checker *checker, result_directory *directory)
         if (failed)
             kind = OS_ABSENT;
     }
-    bool same = look && kind != OS_ABSENT && !(directory->flags & (DIRECTORY_FRESH | DIRECTORY_ABSENT)) &&
+    bool same = look && kind != OS_ABSENT &&
+                !(directory->flags & (DIRECTORY_FRESH | DIRECTORY_ABSENT)) &&
                 os_identity_equal(&identity, &directory->identity);
     bool still_absent = look && kind == OS_ABSENT && directory->flags & DIRECTORY_ABSENT;
     bool holds = check_names(checker, directory, at >= 0 ? at : AT_FDCWD, at >= 0 ? "" : prefix,
                              same || still_absent, same && system);
     if (at >= 0)
         close(at);
-    /* The names were looked up one by one after the directory was looked at: from now on it speaks for them. */
+    /* The names were looked up one by one after the directory was looked at: from now on it speaks
+     * for them. */
     if (holds && look && !same && !still_absent && is_trusted(checker, &identity)) {
         directory->identity = identity;
         directory->flags &= ~(uint32_t)(DIRECTORY_FRESH | DIRECTORY_ABSENT);

@@ -14,11 +14,21 @@ input_kind input_kind_of(const char *path)
         const char *extension;
         input_kind kind;
     } kinds[] = {
-        {".c", INPUT_C},          {".cc", INPUT_CXX},       {".cpp", INPUT_CXX},
-        {".cxx", INPUT_CXX},      {".c++", INPUT_CXX},      {".C", INPUT_CXX},
-        {".cp", INPUT_CXX},       {".s", INPUT_ASSEMBLY},   {".S", INPUT_ASSEMBLY_CPP},
-        {".sx", INPUT_ASSEMBLY_CPP}, {".ll", INPUT_IR},     {".bc", INPUT_BITCODE},
-        {".o", INPUT_OBJECT},     {".obj", INPUT_OBJECT},   {".a", INPUT_ARCHIVE},
+        {".c", INPUT_C},
+        {".cc", INPUT_CXX},
+        {".cpp", INPUT_CXX},
+        {".cxx", INPUT_CXX},
+        {".c++", INPUT_CXX},
+        {".C", INPUT_CXX},
+        {".cp", INPUT_CXX},
+        {".s", INPUT_ASSEMBLY},
+        {".S", INPUT_ASSEMBLY_CPP},
+        {".sx", INPUT_ASSEMBLY_CPP},
+        {".ll", INPUT_IR},
+        {".bc", INPUT_BITCODE},
+        {".o", INPUT_OBJECT},
+        {".obj", INPUT_OBJECT},
+        {".a", INPUT_ARCHIVE},
         {".so", INPUT_SHARED_LIBRARY},
     };
     const char *extension = path_extension(path);
@@ -55,8 +65,8 @@ static bool copy_sources(kiln_spec *to, const kiln_spec *from)
 {
     for (size_t i = 0; i < from->source_count; i++) {
         const spec_source *source = &from->sources[i];
-        spec_source *copy = array_add((void **)&to->sources, &to->source_count,
-                                      &to->source_capacity, sizeof *copy);
+        spec_source *copy =
+            array_add((void **)&to->sources, &to->source_count, &to->source_capacity, sizeof *copy);
         if (!copy || !copy_string(&copy->path, source->path) ||
             !string_list_add_all(&copy->arguments, string_list_view(&source->arguments)))
             return false;
@@ -71,8 +81,8 @@ static bool copy_headers(kiln_spec *to, const kiln_spec *from)
 {
     for (size_t i = 0; i < from->header_count; i++) {
         const spec_header *header = &from->headers[i];
-        spec_header *copy = array_add((void **)&to->headers, &to->header_count,
-                                      &to->header_capacity, sizeof *copy);
+        spec_header *copy =
+            array_add((void **)&to->headers, &to->header_count, &to->header_capacity, sizeof *copy);
         if (!copy || !copy_string(&copy->path, header->path) ||
             !(copy->bytes = copy_bytes(header->bytes, header->size)))
             return false;

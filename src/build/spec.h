@@ -1,7 +1,8 @@
 /* spec.h - what to build: the data behind kiln_spec.
  *
- * A spec is filled by the adders of kiln.h (api/spec_calls.c), copied when it is registered or loaded, and read by the build. It
- * holds no result of looking at a disk: patterns stay patterns. One thread at a time; copies are independent. */
+ * A spec is filled by the adders of kiln.h (api/spec_calls.c), copied when it is registered or
+ * loaded, and read by the build. It holds no result of looking at a disk: patterns stay patterns.
+ * One thread at a time; copies are independent. */
 #ifndef KILN_BUILD_SPEC_H
 #define KILN_BUILD_SPEC_H
 
@@ -28,7 +29,7 @@ input_kind input_kind_of(const char *path);
 bool input_kind_is_linked(input_kind kind);
 
 typedef struct spec_source {
-    char *path;    /* as it was given; of a memory source: below the virtual directory */
+    char *path;     /* as it was given; of a memory source: below the virtual directory */
     uint8_t *bytes; /* of a memory source; NULL for a file */
     size_t size;
     string_list arguments;

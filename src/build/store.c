@@ -148,7 +148,8 @@ char *store_content_path(const store *store, store_kind kind, const digest *cont
 
 /* ---- writing ---- */
 
-/* The root may have been deleted under us: it is made again at its path, and the descriptor follows. */
+/* The root may have been deleted under us: it is made again at its path, and the descriptor
+ * follows. */
 static bool restore_root(store *store)
 {
     struct stat status;
@@ -301,7 +302,8 @@ int store_open_content(store *store, store_kind kind, const digest *content, os_
     return fd;
 }
 
-/* What stands there already under this name is taken if it is whole, so that records which know its identity stay good. */
+/* What stands there already under this name is taken if it is whole, so that records which know its
+ * identity stay good. */
 static bool is_there(store *store, const char *name, const digest *content, size_t size,
                      os_identity *identity)
 {
@@ -368,7 +370,8 @@ void store_counters(store *store, uint64_t *hits, uint64_t *misses)
     *misses = miss_count;
 }
 
-/* Lost when two processes count at the same moment and one cannot take the lock: statistics may be. */
+/* Lost when two processes count at the same moment and one cannot take the lock: statistics may be.
+ */
 void store_count(store *store, uint64_t hits, uint64_t misses)
 {
     if (hits == 0 && misses == 0)

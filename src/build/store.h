@@ -2,17 +2,18 @@
  *
  *     CACHEDIR.TAG                marks a cache for backup programs
  *     records/KK/KEY              what is known of a build (record.h), by its key
- *     images/CC/CONTENT.so        linked images, objects/CC/CONTENT.o objects, by the digest of their bytes
- *     symbols/CC/CONTENT          the symbol table of an image, packed as in wire.proto
+ *     images/CC/CONTENT.so        linked images, objects/CC/CONTENT.o objects, by the digest of
+ * their bytes symbols/CC/CONTENT          the symbol table of an image, packed as in wire.proto
  *     sources/DIGEST/PATH         memory sources, for debuggers
  *     used/CONTENT                its time is that of the last use
  *     locks/KEY                   flock'ed while the key is being built
- *     reasons/NAME                why the last load of a library was a miss; reasons/NAME.key: what its key was made of
- *     statistics                  counters
+ *     reasons/NAME                why the last load of a library was a miss; reasons/NAME.key: what
+ * its key was made of statistics                  counters
  *
- * Contents are never modified after publication, and published by rename. Everything belongs to one user: what another one could have
- * written is refused. A damaged entry is a missing entry. Thread-safe: the only state is the descriptor of the directory and
- * the memory of which contents this process has digested. Eviction stands in evict.c. */
+ * Contents are never modified after publication, and published by rename. Everything belongs to one
+ * user: what another one could have written is refused. A damaged entry is a missing entry.
+ * Thread-safe: the only state is the descriptor of the directory and the memory of which contents
+ * this process has digested. Eviction stands in evict.c. */
 #ifndef KILN_BUILD_STORE_H
 #define KILN_BUILD_STORE_H
 
@@ -24,7 +25,8 @@ typedef enum store_kind { STORE_IMAGE, STORE_OBJECT, STORE_SYMBOLS, STORE_KIND_C
 
 typedef struct store store;
 
-/* Open, and make where need be, the cache at an absolute path. Errors: IO (it cannot be made, or is not private). */
+/* Open, and make where need be, the cache at an absolute path. Errors: IO (it cannot be made, or is
+ * not private). */
 kiln_status store_open(const char *path, store **out, kiln_error **error);
 void store_close(store *store);
 const char *store_path(const store *store);
@@ -37,9 +39,10 @@ bool store_read_record(store *store, const digest *key, record *record);
 /* Publish it. Errors are not the load's: false, and errno tells. */
 bool store_write_record(store *store, const digest *key, const record *record, bool durable);
 
-/* Open a content for reading, whole and as it was published: its identity is `identity`, or its digest is right, and then
- * *identity is updated and *refreshed set. The descriptor holds a shared lock, by which eviction sees that it is in use. -1: it is
- * missing or damaged; a damaged one is removed. */
+/* Open a content for reading, whole and as it was published: its identity is `identity`, or its
+ * digest is right, and then *identity is updated and *refreshed set. The descriptor holds a shared
+ * lock, by which eviction sees that it is in use. -1: it is missing or damaged; a damaged one is
+ * removed. */
 int store_open_content(store *store, store_kind kind, const digest *content, os_identity *identity,
                        bool *refreshed);
 /* Publish the first `size` bytes of a descriptor under their digest. */
@@ -53,7 +56,8 @@ void store_name_content(store_kind kind, const digest *content, char *name, size
 
 void store_mark_used(store *store, const digest *content);
 
-/* The lock file of a key, to be flock'ed by the compiler process. -1 where none can be had (a read-only cache). */
+/* The lock file of a key, to be flock'ed by the compiler process. -1 where none can be had (a
+ * read-only cache). */
 int store_open_lock(store *store, const digest *key);
 
 /* A small file of the cache: `name` below the root, its directory made where missing. */

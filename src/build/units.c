@@ -1,7 +1,8 @@
 /* units.c - a spec's sources, made concrete: see units.h.
  *
- * Patterns are glob(3)'s; `**` as a part of a path stands for any number of directories, hidden ones excepted, as in ripgrep's
- * and Git's patterns. Matches are sorted by bytes, so that the order of readdir changes no key. */
+ * Patterns are glob(3)'s; `**` as a part of a path stands for any number of directories, hidden
+ * ones excepted, as in ripgrep's and Git's patterns. Matches are sorted by bytes, so that the order
+ * of readdir changes no key. */
 #include "build/units.h"
 
 #include <dirent.h>
@@ -48,7 +49,8 @@ static kiln_status add_unit(const kiln_spec *spec, const spec_source *source, ch
     if (!path)
         return error_no_memory(error);
     input_kind kind = input_kind_of(path);
-    if (spec->language && (kind == INPUT_UNKNOWN || (spec->force_language && !input_kind_is_linked(kind))))
+    if (spec->language &&
+        (kind == INPUT_UNKNOWN || (spec->force_language && !input_kind_is_linked(kind))))
         kind = language_kind(spec->language);
     if (kind == INPUT_UNKNOWN && starts_like_script(source))
         kind = INPUT_C;

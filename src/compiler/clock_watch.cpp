@@ -1,6 +1,5 @@
 // clock_watch.cpp - the watch on __DATE__, __TIME__ and __TIMESTAMP__. See clock_watch.h.
 #include "compiler/clock_watch.h"
-#include "compiler/compile.h"
 
 #include "clang/Basic/SourceManager.h"
 #include "clang/Lex/MacroInfo.h"
@@ -31,8 +30,7 @@ int64_t midnight_ns(time_t now, int days)
 class Watch : public clang::PPCallbacks
 {
 public:
-    Watch(clang::Preprocessor &preprocessor, InputLog &log, double &main_file_end)
-        : preprocessor_(preprocessor), log_(log), main_file_end_(main_file_end)
+    Watch(clang::Preprocessor &preprocessor, InputLog &log) : preprocessor_(preprocessor), log_(log)
     {
     }
 
@@ -53,11 +51,6 @@ public:
             note_timestamp();
     }
 
-    void EndOfMainFile() override
-    {
-        main_file_end_ = steady_seconds();
-    }
-
 private:
     void note_timestamp()
     {
@@ -70,14 +63,13 @@ private:
 
     clang::Preprocessor &preprocessor_;
     InputLog &log_;
-    double &main_file_end_;
 };
 
 } // namespace
 
 void ClockWatch::attachToPreprocessor(clang::Preprocessor &PP)
 {
-    PP.addPPCallbacks(std::make_unique<Watch>(PP, log_, main_file_end_));
+    PP.addPPCallbacks(std::make_unique<Watch>(PP, log_));
 }
 
 } // namespace kiln

@@ -62,7 +62,7 @@ void compile_source(const DriverJob &job, llvm::IntrusiveRefCntPtr<RecordingFile
     clang::CodeGenAction *action = action_for(instance.getFrontendOpts().ProgramAction).release();
     bool done = instance.ExecuteAction(*action);
     double end = steady_seconds();
-    result.frontend_seconds = (front->main_file_end > 0 ? front->main_file_end : end) - start;
+    result.frontend_seconds = (front->back_end_start > 0 ? front->back_end_start : end) - start;
     result.backend_seconds = end - start - result.frontend_seconds;
     if (done)
         result.output = std::move(bytes);

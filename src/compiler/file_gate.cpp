@@ -32,6 +32,12 @@ namespace
 InputLog *active_log;            // of the request at work, or null
 llvm::StringMap<int> lent_files; // changed only while no other thread runs
 
+// Standard input and output by the name that tools give them: no file.
+bool is_stream(const char *path)
+{
+    return strcmp(path, "-") == 0;
+}
+
 bool was_missing(int error)
 {
     return error == ENOENT || error == ENOTDIR;
@@ -53,7 +59,7 @@ int open_lent(int fd)
 
 void record_open(const char *path, int fd, int error)
 {
-    if (!active_log)
+    if (!active_log || is_stream(path))
         return;
     struct stat status;
     if (fd < 0 && was_missing(error))
@@ -64,7 +70,7 @@ void record_open(const char *path, int fd, int error)
 
 void record_look(const char *path, bool found, int error)
 {
-    if (!active_log)
+    if (!active_log || is_stream(path))
         return;
     struct stat status;
     if (!found && was_missing(error))

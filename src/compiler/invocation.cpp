@@ -117,6 +117,9 @@ FrontEnd *front_end_create(const std::vector<std::string> &arguments,
     if (!apply_llvm_options(invocation.getFrontendOpts().LLVMArgs, list))
         return nullptr;
     drop_side_products(invocation);
+    // Called when the passes are set up, which is when the front end has done its part.
+    invocation.getCodeGenOpts().PassBuilderCallbacks.push_back(
+        [front](llvm::PassBuilder &) { front->back_end_start = steady_seconds(); });
 
     front->collector = std::make_unique<DiagnosticCollector>(list, invocation.getDiagnosticOpts(), "");
     front->instance = std::make_unique<clang::CompilerInstance>(front->invocation);
@@ -125,7 +128,7 @@ FrontEnd *front_end_create(const std::vector<std::string> &arguments,
     instance.createDiagnostics(front->collector.get(), /*ShouldOwnClient=*/false);
     instance.setVerboseOutputStream(llvm::nulls());
     instance.setOutputManager(llvm::vfs::makeNullOutputBackend());
-    instance.addDependencyCollector(std::make_shared<ClockWatch>(log, front->main_file_end));
+    instance.addDependencyCollector(std::make_shared<ClockWatch>(log));
     return front;
 }
 

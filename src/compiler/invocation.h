@@ -16,7 +16,7 @@ struct FrontEnd {
     std::shared_ptr<clang::CompilerInvocation> invocation;
     std::unique_ptr<DiagnosticCollector> collector;
     std::unique_ptr<clang::CompilerInstance> instance;
-    double main_file_end = 0; // steady_seconds when the source had been parsed
+    double back_end_start = 0; // steady_seconds; 0: it has not begun
 };
 
 // Set up from arguments as the driver gives them after -cc1. NULL where they are refused or wrong; `list` says why.

@@ -2,7 +2,6 @@
 #include "compiler/job_process.h"
 #include "compiler/job.h"
 #include "compiler/memory_file.h"
-#include "compiler/warm_up.h"
 
 #include "clang/Basic/Stack.h"
 #include "llvm/Support/ErrorHandling.h"
@@ -122,7 +121,6 @@ void install_handlers()
     dup2(channel, channel_fd);
     fcntl(channel_fd, F_SETFD, FD_CLOEXEC);
     close_range(channel_fd + 1, ~0u, 0);
-    warm_child();
 
     JobLimits limits;
     int socket = receive_assignment(channel_fd, limits);

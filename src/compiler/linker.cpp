@@ -9,6 +9,7 @@
 #include "lld/Common/Driver.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/CrashRecoveryContext.h"
+#include "llvm/Support/Threading.h"
 
 #include <cerrno>
 #include <cstring>
@@ -108,9 +109,9 @@ int run_lld(std::vector<std::string> arguments, uint64_t input_size, DiagnosticL
         list.add(Severity::Error, std::string("cannot make a memory file: ") + strerror(errno));
         return -1;
     }
-    arguments.insert(arguments.begin(), "ld.lld");
-    if (input_size < small_link)
-        arguments.push_back("--threads=1");
+    // Said always: LLD keeps the number of its last link. The driver's own --threads comes later and wins.
+    unsigned threads = input_size < small_link ? 1 : std::min(llvm::hardware_concurrency().compute_thread_count(), 16u);
+    arguments.insert(arguments.begin(), {"ld.lld", "--threads=" + std::to_string(threads)});
 
     DiagnosticList said;
     MessageStream stream;

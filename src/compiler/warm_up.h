@@ -9,7 +9,5 @@ void register_targets();
 // In the zygote, while nothing else is to do: a tiny compile and link in memory, which initialises option tables, pass
 // registries and the like for all later children. Takes some 10 ms.
 void warm_zygote();
-// In a waiting child: bring the program's pages into its address space.
-void warm_child();
 
 } // namespace kiln

@@ -181,8 +181,14 @@ void *os_lookup(void *handle, const char *name)
 
 void *os_lookup_scope(void *handle, const char *name, const char *version)
 {
-    void *scope = handle ? handle : RTLD_DEFAULT;
-    return version ? dlvsym(scope, name, version) : dlsym(scope, name);
+    /* Not RTLD_DEFAULT: that makes the caller depend on the library that has the symbol, which then
+     * never leaves. The program's own scope is the global one. */
+    void *program = handle ? NULL : dlopen(NULL, RTLD_NOW);
+    void *scope = handle ? handle : program;
+    void *address = version ? dlvsym(scope, name, version) : dlsym(scope, name);
+    if (program)
+        dlclose(program);
+    return address;
 }
 
 /* ---- where code came from ---- */

@@ -220,7 +220,8 @@ static int spawn_on_stack(spawn *s, char *stack)
     pthread_setcancelstate(old_state, NULL);
     if (error || s->error)
         return error ? error : s->error;
-    /* Only a SIGKILL meant for the whole group ends the intermediate before it has made the program. */
+    /* Only a SIGKILL meant for the whole group ends the intermediate before it has made the
+     * program. */
     return s->pidfd < 0 ? ECANCELED : 0;
 }
 

@@ -542,7 +542,7 @@ static void check_text_example(const char *example)
 static void test_examples_of_the_page(void **state)
 {
     (void)state;
-    FILE *file = fopen(KILN_SOURCE_DIR "/docs/manifest.md", "r");
+    FILE *file = fopen(KILN_TEST_SOURCE_DIR "/docs/manifest.md", "r");
     assert_non_null(file);
     static char page[1 << 16];
     size_t size = fread(page, 1, sizeof page - 1, file);

@@ -2,8 +2,8 @@
  * helper_image OUT ID [ARGUMENT]...
  *
  * --dep FILE   a dependency: another image
- * --host NAME  a host symbol
- * anything else goes to clang-22, which compiles and links (sources end in .c or .cpp).
+ * --host NAME  a host symbol; IMAGE_HOST_PREFIX in the environment: every undefined symbol that
+ * begins so anything else goes to clang-22, which compiles and links (sources end in .c or .cpp).
  *
  * Objects are compiled first, their weak variables get the shared version and stay open to other
  * images, everything else binds within the image. Then references to dependencies are marked so
@@ -129,11 +129,38 @@ static void hide_versions(char *file)
     }
 }
 
+/* lld names the symbol also where the image itself defines a thread-local that nothing can replace;
+ * the loader would look it up and could find the host's. Symbol 0 means this image. */
+static void bind_own_tls(char *file)
+{
+    Elf64_Ehdr *header = (Elf64_Ehdr *)file;
+    Elf64_Shdr *sections = (Elf64_Shdr *)(file + header->e_shoff);
+    Elf64_Shdr *table = section_of(file, SHT_DYNSYM);
+    Elf64_Sym *symbols = (Elf64_Sym *)(file + table->sh_offset);
+    for (int i = 0; i < header->e_shnum; i++) {
+        Elf64_Rela *relocations = (Elf64_Rela *)(file + sections[i].sh_offset);
+        size_t count =
+            sections[i].sh_type == SHT_RELA ? sections[i].sh_size / sizeof *relocations : 0;
+        for (size_t j = 0; j < count; j++) {
+            Elf64_Sym *symbol = &symbols[ELF64_R_SYM(relocations[j].r_info)];
+            if (ELF64_R_TYPE(relocations[j].r_info) == R_X86_64_DTPMOD64 &&
+                symbol->st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol->st_info) == STB_GLOBAL)
+                relocations[j].r_info = ELF64_R_INFO(0, R_X86_64_DTPMOD64);
+        }
+    }
+}
+
 static void mark_host_symbols(char *file)
 {
     Elf64_Shdr *table = section_of(file, SHT_DYNSYM);
     char *names = strings_of(file, table);
     Elf64_Sym *symbols = (Elf64_Sym *)(file + table->sh_offset);
+    const char *prefix = getenv("IMAGE_HOST_PREFIX");
+    for (size_t i = 1; prefix && i < table->sh_size / sizeof *symbols; i++) {
+        char *name = names + symbols[i].st_name;
+        if (symbols[i].st_shndx == SHN_UNDEF && strncmp(name, prefix, strlen(prefix)) == 0)
+            *name |= (char)0x80;
+    }
     for (size_t i = 1; i < table->sh_size / sizeof *symbols; i++)
         for (size_t j = 0; j < host_count && symbols[i].st_shndx == SHN_UNDEF; j++)
             if (strcmp(names + symbols[i].st_name, hosts[j]) == 0) {
@@ -181,7 +208,11 @@ int main(int argc, char **argv)
         objects[i] = print("%s.%zu.o", out, i);
         char *compile[most_arguments] = {"clang-22", "-fPIC",           "-O1", "-c", "-o",
                                          objects[i], (char *)sources[i]};
-        cxx |= strstr(sources[i], ".cpp") != NULL;
+        if (strstr(sources[i], ".cpp")) {
+            cxx = 1;
+            if (getenv("IMAGE_CXX"))
+                compile[0] = getenv("IMAGE_CXX");
+        }
         for (size_t j = 0, at = 7; j < rest_count; j++)
             if (strncmp(rest[j], "-l", 2) && strncmp(rest[j], "-Wl,", 4))
                 compile[at++] = (char *)rest[j];
@@ -189,8 +220,8 @@ int main(int argc, char **argv)
         weak += list_weak_data(objects[i], script, list);
     }
     if (!weak) {
-        fprintf(script, " kiln_no_weak_data;\n");
-        fprintf(list, " kiln_no_weak_data;\n");
+        fprintf(script, " kiln_none_*;\n");
+        fprintf(list, " kiln_none_*;\n");
     }
     fprintf(script, "};\n");
     fprintf(list, "};\n");
@@ -215,6 +246,7 @@ int main(int argc, char **argv)
     size_t size;
     char *file = map(out, &size);
     hide_versions(file);
+    bind_own_tls(file);
     mark_host_symbols(file);
     munmap(file, size);
     for (size_t i = 0; i < source_count; i++)
