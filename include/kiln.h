@@ -390,7 +390,8 @@ typedef struct kiln_load_options {
 
 /* Load a registered library and its dependencies. The inputs are looked at every time: a library
  * that is loaded already and has not changed is handed out again, counted; one that has changed is
- * loaded anew beside the old one, which its holders keep. Constructors run on this thread. Blocks. Errors: any. Since 0.1. */
+ * loaded anew beside the old one, which its holders keep. Constructors run on this thread. Blocks.
+ * Errors: any. Since 0.1. */
 KILN_API kiln_status kiln_library_load(kiln_session *session, const char *name,
                                        const kiln_load_options *options, kiln_library **library,
                                        kiln_error **error);

@@ -124,12 +124,16 @@ kiln 0 run --compiler "$PWD/kc$$" ./alone.c -- "kc$$"
 prints "1 threads, child: 0, 0 compilers, alone.c"
 
 # Standard input as the source: C, unless -x says otherwise; the program's arguments come after `--`.
-echo '#include <stdio.h>
-int main(int argc, char **argv) { printf("%s %s\n", argv[0], argc > 1 ? argv[1] : ""); return 7; }' >source
+cat >source <<'END'
+#include <stdio.h>
+int main(int argc, char **argv) { printf("%s %s\n", argv[0], argc > 1 ? argv[1] : ""); return 7; }
+END
 kiln 7 run - -- word <source
 prints "- word"
-echo '#include <iostream>
-int main() { std::cout << "c++\n"; }' >source
+cat >source <<'END'
+#include <iostream>
+int main() { std::cout << "c++" << std::endl; }
+END
 kiln 0 run -x c++ - <source
 prints "c++"
 echo 'int main(void) { return nothing; }' >source
