@@ -5,9 +5,9 @@
 #ifndef KILN_CLI_SESSION_H
 #define KILN_CLI_SESSION_H
 
+#include "command_line.h"
 #include "input_set.h"
 #include "kiln.h"
-#include "options.h"
 
 struct json_object;
 

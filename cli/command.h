@@ -19,7 +19,7 @@ typedef struct cli_command {
     const char *synopsis;    /* what follows the name on a command line */
     const char *description; /* paragraphs, lines already broken */
     const char *examples;    /* lines, two blanks before each */
-    unsigned option_groups;  /* which options it takes: OPTIONS_... of options.h */
+    unsigned option_groups;  /* which options it takes: OPTIONS_... of command_line.h */
     int (*run)(const struct cli_options *options);
 } cli_command;
 

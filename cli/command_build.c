@@ -12,9 +12,9 @@
 
 #include "cli_session.h"
 #include "command.h"
+#include "command_line.h"
 #include "input_set.h"
 #include "message.h"
-#include "options.h"
 
 static const struct kind_row {
     const char *name;

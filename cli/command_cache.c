@@ -5,9 +5,9 @@
 
 #include "cli_session.h"
 #include "command.h"
+#include "command_line.h"
 #include "json_text.h"
 #include "message.h"
-#include "options.h"
 
 #define DEFAULT_MAX_BYTES (5ull << 30)
 #define DEFAULT_MAX_AGE_SECONDS (30ull * 86400)

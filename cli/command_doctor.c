@@ -14,8 +14,8 @@
 
 #include "cli_session.h"
 #include "command.h"
+#include "command_line.h"
 #include "message.h"
-#include "options.h"
 
 #define LLVM_MAJOR "22"
 #define GCC_DIRECTORY "/usr/lib/gcc/x86_64-linux-gnu"

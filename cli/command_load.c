@@ -4,10 +4,10 @@
 
 #include "cli_session.h"
 #include "command.h"
+#include "command_line.h"
 #include "input_set.h"
 #include "json_text.h"
 #include "message.h"
-#include "options.h"
 
 /* The phases that took time, in the order in which they happen. */
 static void print_phases(const kiln_report *report)

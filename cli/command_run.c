@@ -11,9 +11,9 @@
 
 #include "cli_session.h"
 #include "command.h"
+#include "command_line.h"
 #include "input_set.h"
 #include "message.h"
-#include "options.h"
 
 typedef int (*main_function)(int, char **, char **);
 

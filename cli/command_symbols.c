@@ -3,10 +3,10 @@
 
 #include "cli_session.h"
 #include "command.h"
+#include "command_line.h"
 #include "input_set.h"
 #include "json_text.h"
 #include "message.h"
-#include "options.h"
 
 static const char *kind_name(kiln_symbol_kind kind)
 {

@@ -6,9 +6,9 @@
 
 #include "cli_session.h"
 #include "command.h"
+#include "command_line.h"
 #include "input_set.h"
 #include "message.h"
-#include "options.h"
 
 /* The library that a word means: a name, or a file that was loaded by itself. NULL for no word. */
 static char *library_of(const cli_options *options)

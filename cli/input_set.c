@@ -43,7 +43,7 @@ char *input_library_name(const char *path)
     char *name =
         own(strndup(base, dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base)));
     for (char *byte = name; *byte != '\0'; byte++) {
-        if (strchr(NAME_BYTES, *byte) == NULL)
+        if (strchr(NAME_BYTES, *byte) == NULL || (byte == name && strchr("._+-", *byte) != NULL))
             *byte = '_';
     }
     if (name[0] != '\0')

@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
+#include "command_line.h"
 #include "kiln.h"
-#include "options.h"
 
 /* Either a registered name, or a spec and its name: the two arguments of kiln_load_begin. */
 typedef struct input_set {

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "command.h"
+#include "command_line.h"
 #include "kiln.h"
 #include "message.h"
-#include "options.h"
 
 static const cli_command *const commands[] = {
     &command_run,   &command_load, &command_symbols, &command_build,

@@ -63,7 +63,10 @@ run_logged() {
 }
 
 # kiln_configure FOLDER PRESET - configure a build folder, once; CMake itself notices later changes.
+# The sanitizer builds borrow the release build's compiler process, wherever that is.
 kiln_configure() {
     [[ -e $1/build.ninja ]] && return 0
-    run_logged "configure-$2" cmake -S "$ROOT" -B "$1" --preset "$2"
+    local -a more=()
+    [[ $2 != [at]san ]] || more=(-DKILN_COMPILER_PROGRAM="$BUILD/bin/kiln-compiler")
+    run_logged "configure-$2" cmake -S "$ROOT" -B "$1" --preset "$2" "${more[@]}"
 }

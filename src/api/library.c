@@ -3,6 +3,7 @@
  * A session has one library object for each image that it has loaded, counted by the handles that
  * it gave out and by dependents. Mapping and unmapping happen outside of the session's mutex, since
  * constructors and destructors run then. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -301,6 +302,89 @@ static kiln_status bind_all(binding *binding)
     return status;
 }
 
+/* ---- what was surely not meant ---- */
+
+typedef struct duplicate_report {
+    const kiln_library *library;
+    kiln_library **others; /* a reference each */
+    const loaded **loaded; /* theirs */
+    size_t count;
+    const event_sink *events;
+} duplicate_report;
+
+static const char *name_of_other(const duplicate_report *report, const loaded *loaded)
+{
+    size_t i = 0;
+    while (i < report->count && report->loaded[i] != loaded)
+        i++;
+    assert(i < report->count);
+    return report->others[i]->image->name;
+}
+
+/* Each reference is bound to what its spec declares, so this is no error; but one state exists twice. */
+static void warn_of_duplicate(const load_duplicate *duplicate, void *data)
+{
+    const duplicate_report *report = data;
+    const char *library = report->library->image->name;
+    if (!duplicate->is_state)
+        return;
+    char *words =
+        duplicate->other
+            ? text_print("the variable '%s' exists twice: library '%s' defines it, and library "
+                         "'%s' as well; if they are to share it, define it in one and declare that "
+                         "one as a dependency of the other",
+                         duplicate->symbol, library,
+                         name_of_other(report, duplicate->other))
+            : text_print("the variable '%s' exists twice: library '%s' defines it, and the program "
+                         "as well%s; if they are to share it, declare it `extern` in the library "
+                         "and lend it as a host symbol",
+                         duplicate->symbol, library,
+                         duplicate->exported ? "" : " (without exporting it)");
+    if (words)
+        report->events->emit(report->events->data, &(kiln_event){.size = sizeof(kiln_event),
+                                                                 .kind = KILN_EVENT_WARNING,
+                                                                 .library = library,
+                                                                 .text = words});
+    free(words);
+}
+
+static bool gather_others(duplicate_report *report)
+{
+    kiln_session *session = report->library->session;
+    size_t count = 0;
+    pthread_mutex_lock(&session->mutex);
+    for (const kiln_library *other = session->libraries; other; other = other->next)
+        count++;
+    report->others = calloc(count, sizeof *report->others);
+    report->loaded = calloc(count, sizeof *report->loaded);
+    bool done = report->others && report->loaded;
+    for (kiln_library *other = session->libraries; done && other; other = other->next) {
+        if (other == report->library)
+            continue;
+        other->references++;
+        report->others[report->count] = other;
+        report->loaded[report->count++] = other->loaded;
+    }
+    pthread_mutex_unlock(&session->mutex);
+    return done;
+}
+
+/* Only for a host that listens. Reading the program's own symbols takes milliseconds, which only a build can bear. */
+static void look_for_duplicates(kiln_library *library, const event_sink *events)
+{
+    if (!library->session->event_callback)
+        return;
+    duplicate_report report = {.library = library, .events = events};
+    bool with_host = !library->image->hit;
+    if (gather_others(&report) && (report.count > 0 || with_host))
+        load_find_duplicates(library->loaded, report.loaded, report.count, with_host,
+                             warn_of_duplicate, &report, NULL);
+    for (size_t i = 0; i < report.count; i++)
+        library_release(report.others[i]);
+    free(report.others);
+    free(report.loaded);
+}
+
 static double seconds_since(int64_t begin_ns)
 {
     return (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
@@ -324,7 +408,10 @@ kiln_status session_bind(kiln_session *session, const closure *closure, const bi
     if (status == KILN_OK) {
         kiln_library *library = binding.libraries[closure->count - 1];
         binding.libraries[closure->count - 1] = NULL;
+        bool is_new = library->total_seconds == 0;
         complete_report(library, begin_ns, bind_ns);
+        if (is_new)
+            look_for_duplicates(library, events);
         *out = library;
         events->emit(events->data, &(kiln_event){.size = sizeof(kiln_event),
                                                  .kind = KILN_EVENT_LOADED,

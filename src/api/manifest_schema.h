@@ -15,7 +15,7 @@
 enum {
     manifest_max_bytes = 16 << 20,
     manifest_max_libraries = 4096,
-    manifest_max_entries = 1 << 16, /* of any other sequence */
+    manifest_max_entries = 1 << 14, /* of any other sequence */
 };
 
 /* Absent strings are NULL, absent sequences have no items. */

@@ -11,10 +11,7 @@
 #include "base/path.h"
 #include "os/os.h"
 
-enum {
-    default_job_seconds = 600,
-    job_memory_estimate = 512 << 20 /* what a job may need, for the default number of jobs */
-};
+enum { default_job_seconds = 600 };
 
 /* Options of the environment hold only where the host left them open, and not in a setuid program.
  */
@@ -48,13 +45,14 @@ static char *cache_directory(const kiln_session_options *options)
     return home && home[0] == '/' ? path_join(home, ".cache/kiln") : NULL;
 }
 
+/* 0: what the machine allows, found out when something is to be compiled. */
 static uint32_t job_count(const kiln_session_options *options)
 {
     if (options->jobs)
         return options->jobs;
     const char *value = from_environment("KILN_JOBS");
     long jobs = value ? strtol(value, NULL, 10) : 0;
-    return jobs > 0 && jobs < 4096 ? (uint32_t)jobs : os_job_count(job_memory_estimate);
+    return jobs > 0 && jobs < 4096 ? (uint32_t)jobs : 0;
 }
 
 /* A cache that cannot be had is an error where the host named it, and done without where it is only
@@ -78,8 +76,7 @@ static kiln_status create(const kiln_session_options *options, kiln_session *ses
     struct compiler_options compiler = {
         .path = options->compiler_path,
         .job_seconds = options->job_seconds ? options->job_seconds : default_job_seconds,
-        .job_memory_bytes =
-            options->job_memory_bytes ? options->job_memory_bytes : os_memory_total() / 4 * 3,
+        .job_memory_bytes = options->job_memory_bytes,
     };
     kiln_status status = compiler_create(&compiler, &session->compiler, error);
     if (status == KILN_OK)

@@ -24,7 +24,7 @@ typedef struct event_sink {
 typedef struct build_context {
     compiler *compiler;
     store *store; /* NULL: no cache */
-    uint32_t jobs;
+    uint32_t jobs; /* 0: what the machine allows */
     bool trust_system;
     int cancel; /* a descriptor that becomes readable when the build is to be given up; -1: never */
     event_sink events;

@@ -12,6 +12,9 @@
 #include "build/build_steps.h"
 #include "os/os.h"
 
+/* What a job may need, for the number of jobs that memory allows. */
+enum { job_memory_estimate = 512 << 20 };
+
 typedef struct running {
     job job;
     size_t unit;
@@ -318,7 +321,7 @@ static bool is_fatal(kiln_status status)
 static void run_jobs(compilation *compilation)
 {
     build *build = compilation->miss->build;
-    size_t jobs = build->context->jobs ? build->context->jobs : 1;
+    size_t jobs = build->context->jobs ? build->context->jobs : os_job_count(job_memory_estimate);
     compilation->running = calloc(jobs, sizeof *compilation->running);
     struct pollfd *fds = calloc(jobs + 1, sizeof *fds);
     if (!compilation->running || !fds)

@@ -283,7 +283,8 @@ static wire_status hand_over(compiler *compiler, int job_socket)
     Kiln__Wire__Job job = KILN__WIRE__JOB__INIT;
     uint8_t body[64];
     job.seconds = compiler->job_seconds;
-    job.memory_bytes = compiler->job_memory_bytes;
+    job.memory_bytes =
+        compiler->job_memory_bytes ? compiler->job_memory_bytes : os_memory_total() / 4 * 3;
     size_t size = kiln__wire__job__pack(&job, body);
     return wire_send(compiler->control, WIRE_JOB, body, size, &job_socket, 1);
 }

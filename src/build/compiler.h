@@ -15,7 +15,7 @@ typedef struct compiler compiler;
 typedef struct compiler_options {
     const char *path; /* of kiln-compiler; NULL: $KILN_COMPILER, else beside this library */
     uint32_t job_seconds;
-    uint64_t job_memory_bytes;
+    uint64_t job_memory_bytes; /* 0: three quarters of the memory */
 } compiler_options;
 
 kiln_status compiler_create(const compiler_options *options, compiler **out, kiln_error **error);

@@ -229,7 +229,9 @@ static bool add_input(maker *maker, const input *from, uint32_t index, const cha
     item->exact = from->exact;
     item->name_offset = add_string(maker, name, strlen(name));
     directory->input_count++;
-    if (from->state == INPUT_ABSENT) {
+    if (from->state != INPUT_ABSENT) {
+        directory->flags |= DIRECTORY_HAS_FILES;
+    } else {
         os_kind kind;
         os_identity identity;
         directory->flags |= DIRECTORY_HAS_ABSENCES;

@@ -154,7 +154,7 @@ static bool check_directory(checker *checker, result_directory *directory)
     memcpy(prefix + length, "/", 2);
 
     int at = -1;
-    if (directory->input_count >= worth_opening && !(directory->flags & DIRECTORY_ABSENT))
+    if (directory->input_count >= worth_opening && directory->flags & DIRECTORY_HAS_FILES)
         at = os_open_directory(AT_FDCWD, prefix);
     if (look) {
         int failed = at >= 0 ? os_identify_fd(at, &kind, &identity)

@@ -31,7 +31,8 @@ enum {
     DIRECTORY_ABSENT = 1,       /* it was not there: nor was anything in it */
     DIRECTORY_HAS_ABSENCES = 2, /* some inputs are names that were not in it */
     DIRECTORY_FRESH = 4,        /* changed too recently for its identity to tell anything */
-    DIRECTORY_SYSTEM = 8        /* below /usr */
+    DIRECTORY_SYSTEM = 8,       /* below /usr */
+    DIRECTORY_HAS_FILES = 16    /* some inputs are names that were in it */
 };
 
 typedef struct result_directory {

@@ -163,6 +163,7 @@ static bool find_providers(bind_report *report)
     return found;
 }
 
+/* Local ones too: what was compiled with hidden visibility looks like a static one, and either can be lent. */
 static void find_in_host(bind_report *report)
 {
     elf_mapping program;
@@ -170,8 +171,7 @@ static void find_in_host(bind_report *report)
         return;
     const elf_symbols *symbols = &program.file.all;
     for (size_t i = 1; i < symbols->count; i++) {
-        const Elf64_Sym *symbol = &symbols->items[i];
-        if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_BIND(symbol->st_info) == STB_LOCAL)
+        if (symbols->items[i].st_shndx == SHN_UNDEF)
             continue;
         const char *name = elf_symbol_name(symbols, i);
         for (size_t j = 0; j < report->missing_count; j++)
@@ -277,8 +277,8 @@ static void describe_symbol(text *message, const missing_symbol *symbol)
     else if (symbol->in_host)
         text_add_string(
             message,
-            "the host program defines it but does not export it: link the host with -rdynamic, or "
-            "lend it as a host symbol");
+            "the host program defines it but does not export it: lend it as a host symbol, or "
+            "link the host with -rdynamic and give it default visibility");
     else if (symbol->provider)
         text_format(message, "%s defines it: add that to the inputs, or turn auto-load on",
                     symbol->provider);

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "message.h"
-#include "options.h"
+#include "command_line.h"
 #include "response_file.h"
 
 static const cli_command running = {

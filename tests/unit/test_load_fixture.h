@@ -44,6 +44,14 @@ static void fixture_start(void)
     atexit(fixture_remove);
 }
 
+/* Go on with the directory of an earlier start, after exec. */
+static __attribute__((unused)) void fixture_resume(const char *directory)
+{
+    snprintf(fixture_directory, sizeof fixture_directory, "%s", directory);
+    fixture_owner = getpid();
+    atexit(fixture_remove);
+}
+
 /* A path in the scratch directory; one of a few static buffers. */
 static const char *scratch(const char *name)
 {

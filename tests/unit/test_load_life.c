@@ -221,6 +221,7 @@ static void test_one_image_for_all_sessions(void **state)
 {
     (void)state;
     int first, second;
+    log_text();
     loaded *one = open_memory("a", &first), *two = open_memory("a", &second),
            *file = open_named("a", NULL);
     close(first);

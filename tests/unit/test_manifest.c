@@ -395,7 +395,7 @@ static void test_large_texts(void **state)
     assert_int_equal(s.items[0]->source_count, manifest_max_entries);
     forget(&s);
     text_add_string(&many, "  - x\n");
-    refused(text_string(&many), "kiln.yaml:65540: libraries[0].sources: more than 65536 entries");
+    refused(text_string(&many), "kiln.yaml:16388: libraries[0].sources: more than 16384 entries");
     text_destroy(&many);
 }
 

@@ -214,7 +214,8 @@ int main(int argc, char **argv)
                 compile[0] = getenv("IMAGE_CXX");
         }
         for (size_t j = 0, at = 7; j < rest_count; j++)
-            if (strncmp(rest[j], "-l", 2) && strncmp(rest[j], "-Wl,", 4))
+            if (strncmp(rest[j], "-l", 2) && strncmp(rest[j], "-L", 2) &&
+                strncmp(rest[j], "-Wl,", 4))
                 compile[at++] = (char *)rest[j];
         run(compile);
         weak += list_weak_data(objects[i], script, list);

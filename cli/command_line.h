@@ -1,10 +1,10 @@
-/* options.h - a command line, read.
+/* command_line.h - a command line, read.
  *
  * Kiln's own options are in one table, which the help is printed from; everything else that starts
  * with `-` is Clang's and kept as it was given, in order. Reading touches the file system only for
  * `@file` and to see whether an input is a script. */
-#ifndef KILN_CLI_OPTIONS_H
-#define KILN_CLI_OPTIONS_H
+#ifndef KILN_CLI_COMMAND_LINE_H
+#define KILN_CLI_COMMAND_LINE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
-/* options.c - see options.h.
+/* command_line.c - see command_line.h.
  *
  * One pass from left to right over a list of words that grows where `@file` stands. Pointers in
  * cli_options point into that list's strings, which never move. */
-#include "options.h"
+#include "command_line.h"
 
 #include <errno.h>
 #include <fcntl.h>
