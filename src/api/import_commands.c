@@ -453,13 +453,15 @@ static kiln_status make_spec(const import *m, const char *name, kiln_spec **spec
         kiln_spec_destroy(made);
         return error_no_memory(m->error);
     }
-    kiln_status status = spec_check(made, &failure);
-    if (status == KILN_OK) {
+    if (spec_check(made, &failure) == KILN_OK) {
         *spec = made;
         return KILN_OK;
     }
-    status = error_set(m->error, status, KILN_PHASE_SPEC, "'%s': %s", m->database,
-                       kiln_error_message(failure));
+    /* Not what the call returned: memory may have run out while the failure was copied. */
+    kiln_status status = kiln_error_code(failure);
+    status = status == KILN_NO_MEMORY ? error_no_memory(m->error)
+                                      : error_set(m->error, status, KILN_PHASE_SPEC, "'%s': %s",
+                                                  m->database, kiln_error_message(failure));
     kiln_error_destroy(failure);
     kiln_spec_destroy(made);
     return status;

@@ -61,11 +61,13 @@ static kiln_status wrong_field(const reading *r, const char *name, long index, k
 static kiln_status check_field(const reading *r, const char *name, long index)
 {
     kiln_error *failure = NULL;
-    kiln_status status = spec_check(r->spec, &failure);
-    if (status == KILN_NO_MEMORY)
-        status = error_no_memory(r->error);
-    else if (status != KILN_OK)
-        status = wrong_field(r, name, index, status, kiln_error_message(failure));
+    if (spec_check(r->spec, &failure) == KILN_OK)
+        return KILN_OK;
+    /* Not what the call returned: memory may have run out while the failure was copied. */
+    kiln_status status = kiln_error_code(failure);
+    status = status == KILN_NO_MEMORY
+                 ? error_no_memory(r->error)
+                 : wrong_field(r, name, index, status, kiln_error_message(failure));
     kiln_error_destroy(failure);
     return status;
 }

@@ -1,20 +1,16 @@
 // archive.cpp - archives and merged bitcode. See archive.h.
 #include "compiler/archive.h"
+#include "compiler/ir_module.h"
 #include "compiler/memory_file.h"
 
 #include "llvm/BinaryFormat/Magic.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
-#include "llvm/IR/DiagnosticInfo.h"
-#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "llvm/IR/Verifier.h"
-#include "llvm/IRReader/IRReader.h"
 #include "llvm/Linker/Linker.h"
 #include "llvm/Object/ArchiveWriter.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/SourceMgr.h"
 
 #include <cerrno>
 #include <cstring>
@@ -48,25 +44,6 @@ bool is_member(const llvm::MemoryBuffer &buffer)
     return magic == llvm::file_magic::elf_relocatable || magic == llvm::file_magic::bitcode;
 }
 
-// LLVM's linker reports through the context.
-struct LinkMessages : llvm::DiagnosticHandler {
-    explicit LinkMessages(DiagnosticList &list) : list(list)
-    {
-    }
-    bool handleDiagnostics(const llvm::DiagnosticInfo &info) override
-    {
-        if (info.getSeverity() == llvm::DS_Remark || info.getSeverity() == llvm::DS_Note)
-            return true;
-        std::string text;
-        llvm::raw_string_ostream stream(text);
-        llvm::DiagnosticPrinterRawOStream printer(stream);
-        info.print(printer);
-        list.add(info.getSeverity() == llvm::DS_Error ? Severity::Error : Severity::Warning, text);
-        return true;
-    }
-    DiagnosticList &list;
-};
-
 } // namespace
 
 int write_archive(const std::vector<std::string> &names, DiagnosticList &list)
@@ -96,19 +73,16 @@ int write_archive(const std::vector<std::string> &names, DiagnosticList &list)
 int merge_bitcode(const std::vector<std::string> &names, DiagnosticList &list)
 {
     llvm::LLVMContext context;
-    context.setDiagnosticHandler(std::make_unique<LinkMessages>(list));
+    context.setDiagnosticHandler(back_end_messages(list));
     llvm::Module merged("kiln", context);
     llvm::Linker linker(merged);
     for (const std::string &name : names) {
         auto buffer = read_input(name, list);
         if (!buffer)
             return -1;
-        llvm::SMDiagnostic problem;
-        auto module = llvm::parseIR(buffer->getMemBufferRef(), problem, context);
-        if (!module) {
-            list.add(Severity::Error, "'" + name + "' is no valid LLVM module: " + problem.getMessage().str());
+        auto module = read_module(*buffer, context, list);
+        if (!module)
             return -1;
-        }
         bool failed = linker.linkInModule(std::move(module));
         if (failed && !list.has_errors())
             list.add(Severity::Error, "'" + name + "' cannot be merged with the modules before it");

@@ -1,10 +1,17 @@
 // compile.cpp - the steps of a compile. See compile.h.
 #include "compiler/compile.h"
+#include "compiler/assemble.h"
 #include "compiler/driver.h"
 #include "compiler/file_gate.h"
 #include "compiler/invocation.h"
+#include "compiler/ir_module.h"
 
 #include "clang/CodeGen/CodeGenAction.h"
+#include "clang/Driver/Types.h"
+#include "clang/Frontend/FrontendActions.h"
+#include "clang/Frontend/Utils.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/PrettyStackTrace.h"
 
 #include <time.h>
@@ -14,22 +21,48 @@ namespace kiln
 namespace
 {
 
-std::vector<std::string> driver_arguments(const CompileRequest &request, const Surroundings &surroundings)
+// What one compile works with.
+struct Work {
+    const CompileRequest &request;
+    const Surroundings &surroundings;
+    InputLog &log;
+    llvm::IntrusiveRefCntPtr<RecordingFileSystem> files;
+    CompileResult &result;
+};
+
+// The driver's arguments: the user's, between what comes from the surroundings and what says how to treat the source.
+std::vector<std::string> driver_arguments(const Work &work, std::vector<std::string> mode, const std::string &language)
 {
     // Link arguments are given to compiles too: what is not used here is no cause for a warning.
     std::vector<std::string> arguments{"-Qunused-arguments"};
-    if (!surroundings.virtual_directory.empty()) {
-        arguments.push_back("-iquote" + surroundings.virtual_directory);
-        arguments.push_back("-I" + surroundings.virtual_directory);
-    }
-    arguments.insert(arguments.end(), request.arguments.begin(), request.arguments.end());
-    arguments.push_back(request.output == OutputKind::Object || request.output == OutputKind::Bitcode ? "-c" : "-S");
-    if (request.output == OutputKind::Bitcode || request.output == OutputKind::Ir)
-        arguments.push_back("-emit-llvm");
-    if (!request.language.empty())
-        arguments.insert(arguments.end(), {"-x", request.language});
-    arguments.insert(arguments.end(), {"--", request.source});
+    const std::string &memory = work.surroundings.virtual_directory;
+    if (!memory.empty())
+        arguments.insert(arguments.end(), {"-iquote" + memory, "-I" + memory});
+    arguments.insert(arguments.end(), work.request.arguments.begin(), work.request.arguments.end());
+    arguments.insert(arguments.end(), mode.begin(), mode.end());
+    if (!language.empty())
+        arguments.insert(arguments.end(), {"-x", language});
+    arguments.insert(arguments.end(), {"--", work.request.source});
     return arguments;
+}
+
+// The one job that the driver makes of the arguments, or nothing: then the diagnostics say why.
+std::optional<DriverJob> single_job(Work &work, const std::vector<std::string> &arguments, ToolKind tool)
+{
+    DiagnosticList &list = work.result.diagnostics;
+    std::vector<DriverJob> jobs = run_driver(arguments, work.files, list);
+    if (list.has_errors())
+        return std::nullopt;
+    if (jobs.size() == 1 && jobs[0].tool == tool)
+        return std::move(jobs[0]);
+    if (jobs.empty())
+        list.add(Severity::Error, "the arguments leave nothing to compile", "clang");
+    else
+        list.add(Severity::Error,
+                 "the arguments ask for several compilations of one source, or for other programs; remove the options that do "
+                 "(-save-temps, -fno-integrated-as, offloading and the like)",
+                 "clang");
+    return std::nullopt;
 }
 
 std::unique_ptr<clang::CodeGenAction> action_for(clang::frontend::ActionKind kind)
@@ -46,21 +79,37 @@ std::unique_ptr<clang::CodeGenAction> action_for(clang::frontend::ActionKind kin
     }
 }
 
-void compile_source(const DriverJob &job, llvm::IntrusiveRefCntPtr<RecordingFileSystem> files, InputLog &log,
-                    CompileResult &result)
+bool run_front_end(FrontEnd &front, OutputBytes &bytes)
 {
-    double start = steady_seconds();
-    FrontEnd *front = front_end_create(job.arguments, files, log, result.diagnostics);
-    if (!front)
-        return;
-    clang::CompilerInstance &instance = *front->instance;
-    result.cxx = instance.getFrontendOpts().Inputs.front().getKind().getLanguage() == clang::Language::CXX;
-
-    OutputBytes bytes;
+    clang::CompilerInstance &instance = *front.instance;
     instance.setOutputStream(std::make_unique<llvm::raw_svector_ostream>(bytes));
     // Not destroyed, as the front end: it owns the module, and the job ends by exit.
     clang::CodeGenAction *action = action_for(instance.getFrontendOpts().ProgramAction).release();
-    bool done = instance.ExecuteAction(*action);
+    return instance.ExecuteAction(*action);
+}
+
+// C, C++ and LLVM IR.
+void compile_code(Work &work)
+{
+    OutputKind output = work.request.output;
+    std::vector<std::string> mode;
+    mode.push_back(output == OutputKind::Object || output == OutputKind::Bitcode ? "-c" : "-S");
+    if (output == OutputKind::Bitcode || output == OutputKind::Ir)
+        mode.push_back("-emit-llvm");
+    auto job = single_job(work, driver_arguments(work, mode, work.request.language), ToolKind::Compiler);
+    if (!job)
+        return;
+    double start = steady_seconds();
+    CompileResult &result = work.result;
+    FrontEnd *front = front_end_create(job->arguments, work.files, work.log, result.diagnostics);
+    if (!front)
+        return;
+    clang::Language language = front->instance->getFrontendOpts().Inputs.front().getKind().getLanguage();
+    result.cxx = language == clang::Language::CXX;
+    OutputBytes bytes;
+    bool done = language == clang::Language::LLVM_IR
+                    ? compile_module(*front, result.cxx, bytes, result.diagnostics)
+                    : run_front_end(*front, bytes);
     double end = steady_seconds();
     result.frontend_seconds = (front->back_end_start > 0 ? front->back_end_start : end) - start;
     result.backend_seconds = end - start - result.frontend_seconds;
@@ -68,22 +117,91 @@ void compile_source(const DriverJob &job, llvm::IntrusiveRefCntPtr<RecordingFile
         result.output = std::move(bytes);
 }
 
-void run_jobs(const std::vector<DriverJob> &jobs, llvm::IntrusiveRefCntPtr<RecordingFileSystem> files, InputLog &log,
-              CompileResult &result)
+// -E into memory.
+class PreprocessAction : public clang::PreprocessorFrontendAction
 {
-    if (jobs.empty()) {
-        if (!result.diagnostics.has_errors())
-            result.diagnostics.add(Severity::Error, "the arguments leave nothing to compile", "clang");
+public:
+    explicit PreprocessAction(llvm::raw_ostream &stream) : stream_(stream)
+    {
+    }
+
+protected:
+    void ExecuteAction() override
+    {
+        clang::CompilerInstance &instance = getCompilerInstance();
+        clang::DoPrintPreprocessedInput(instance.getPreprocessor(), &stream_, instance.getPreprocessorOutputOpts());
+    }
+
+private:
+    llvm::raw_ostream &stream_;
+};
+
+std::unique_ptr<llvm::MemoryBuffer> preprocess(Work &work)
+{
+    auto job = single_job(work, driver_arguments(work, {"-E"}, "assembler-with-cpp"), ToolKind::Compiler);
+    if (!job)
+        return nullptr;
+    FrontEnd *front = front_end_create(job->arguments, work.files, work.log, work.result.diagnostics);
+    if (!front)
+        return nullptr;
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    auto *action = new PreprocessAction(stream); // kept, as the front end
+    if (!front->instance->ExecuteAction(*action))
+        return nullptr;
+    return llvm::MemoryBuffer::getMemBufferCopy(text, work.request.source);
+}
+
+std::unique_ptr<llvm::MemoryBuffer> read_source(Work &work)
+{
+    auto buffer = work.files->getBufferForFile(work.request.source);
+    if (buffer)
+        return std::move(*buffer);
+    work.result.diagnostics.add(
+        Severity::Error, "cannot read '" + work.request.source + "': " + buffer.getError().message(), "clang");
+    return nullptr;
+}
+
+void compile_assembly(Work &work, bool with_preprocessor)
+{
+    OutputKind output = work.request.output;
+    if (output == OutputKind::Bitcode || output == OutputKind::Ir) {
+        work.result.diagnostics.add(Severity::Error,
+                                    "'" + work.request.source + "' is assembly: it cannot become LLVM code", "clang");
         return;
     }
-    if (jobs.size() > 1 || jobs[0].tool != ToolKind::Compiler) {
-        result.diagnostics.add(Severity::Error,
-                               "the arguments ask for several compilations of one source; remove the options that do "
-                               "(-save-temps, offloading, -fno-integrated-as and the like)",
-                               "clang");
+    auto text = with_preprocessor ? preprocess(work) : read_source(work);
+    if (!text)
         return;
+    auto job = single_job(work, driver_arguments(work, {"-c"}, "assembler"), ToolKind::Assembler);
+    if (!job)
+        return;
+    double start = steady_seconds();
+    OutputBytes bytes;
+    if (assemble(*job, {work.request.source, std::move(text)}, work.files, output, bytes, work.result.diagnostics))
+        work.result.output = std::move(bytes);
+    work.result.backend_seconds = steady_seconds() - start;
+}
+
+// How the driver would treat the source, by its language or its name.
+clang::driver::types::ID type_of(const CompileRequest &request)
+{
+    if (!request.language.empty())
+        return clang::driver::types::lookupTypeForTypeSpecifier(request.language.c_str());
+    llvm::StringRef extension = llvm::sys::path::extension(request.source);
+    return clang::driver::types::lookupTypeForExtension(extension.drop_front(extension.empty() ? 0 : 1));
+}
+
+void compile_by_type(Work &work)
+{
+    switch (type_of(work.request)) {
+    case clang::driver::types::TY_Asm:
+        return compile_assembly(work, /*with_preprocessor=*/true);
+    case clang::driver::types::TY_PP_Asm:
+        return compile_assembly(work, /*with_preprocessor=*/false);
+    default:
+        return compile_code(work);
     }
-    compile_source(jobs[0], files, log, result);
 }
 
 } // namespace
@@ -97,8 +215,8 @@ double steady_seconds()
 
 CompileResult compile(const CompileRequest &request, const Surroundings &surroundings)
 {
-    std::string work = "compiling '" + request.source + "'";
-    llvm::PrettyStackTraceString trace(work.c_str());
+    std::string activity = "compiling '" + request.source + "'";
+    llvm::PrettyStackTraceString trace(activity.c_str());
     CompileResult result;
     InputLog log(surroundings.directory);
     {
@@ -106,9 +224,8 @@ CompileResult compile(const CompileRequest &request, const Surroundings &surroun
         auto files = llvm::makeIntrusiveRefCnt<RecordingFileSystem>(log, surroundings.virtual_directory,
                                                                     surroundings.memory_files);
         files->set_script(request.source);
-        auto jobs = run_driver(driver_arguments(request, surroundings), files, result.diagnostics);
-        if (!result.diagnostics.has_errors())
-            run_jobs(jobs, files, log, result);
+        Work work{request, surroundings, log, files, result};
+        compile_by_type(work);
     }
     std::vector<std::string> changed;
     result.inputs = log.finish(&changed);

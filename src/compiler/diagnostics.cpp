@@ -53,6 +53,17 @@ bool DiagnosticList::has_errors() const
     return false;
 }
 
+void DiagnosticList::add(Message &&message)
+{
+    if (message.severity != Severity::Note || messages.empty()) {
+        messages.push_back(std::move(message));
+        return;
+    }
+    Message &owner = messages.back();
+    owner.rendered += message.rendered;
+    owner.notes.push_back(std::move(message));
+}
+
 void DiagnosticList::add(Severity severity, llvm::StringRef text, llvm::StringRef prefix)
 {
     Message message;
@@ -117,13 +128,7 @@ void DiagnosticCollector::HandleDiagnostic(clang::DiagnosticsEngine::Level Level
     Message message = structured(Level, Info);
     message.rendered = std::move(text_);
     text_.clear();
-    if (message.severity != Severity::Note || list_.messages.empty()) {
-        list_.messages.push_back(std::move(message));
-        return;
-    }
-    Message &owner = list_.messages.back();
-    owner.rendered += message.rendered;
-    owner.notes.push_back(std::move(message));
+    list_.add(std::move(message));
 }
 
 Message DiagnosticCollector::structured(clang::DiagnosticsEngine::Level level, const clang::Diagnostic &info) const

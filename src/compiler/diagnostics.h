@@ -40,6 +40,8 @@ struct DiagnosticList {
     std::vector<Message> messages;
 
     bool has_errors() const;
+    // A note goes to the message before it.
+    void add(Message &&message);
     // Add an error or warning that has no position: "error: TEXT\n", after "PREFIX: " where that is not empty.
     void add(Severity severity, llvm::StringRef text, llvm::StringRef prefix = "");
     // "1 warning and 2 errors generated.\n", or nothing.

@@ -77,6 +77,20 @@ void drop_side_products(clang::CompilerInvocation &invocation)
 
 } // namespace
 
+clang::BackendAction back_end_action(clang::frontend::ActionKind kind)
+{
+    switch (kind) {
+    case clang::frontend::EmitAssembly:
+        return clang::Backend_EmitAssembly;
+    case clang::frontend::EmitBC:
+        return clang::Backend_EmitBC;
+    case clang::frontend::EmitLLVM:
+        return clang::Backend_EmitLL;
+    default:
+        return clang::Backend_EmitObj;
+    }
+}
+
 bool apply_llvm_options(const std::vector<std::string> &options, DiagnosticList &list)
 {
     if (options.empty())

@@ -7,6 +7,7 @@
 #include "compiler/compile.h"
 #include "compiler/recording_file_system.h"
 
+#include "clang/CodeGen/BackendUtil.h"
 #include "clang/Frontend/CompilerInstance.h"
 
 namespace kiln
@@ -23,6 +24,9 @@ struct FrontEnd {
 // Never freed: see above.
 FrontEnd *front_end_create(const std::vector<std::string> &arguments,
                            llvm::IntrusiveRefCntPtr<RecordingFileSystem> files, InputLog &log, DiagnosticList &list);
+
+// What the back end is to make for an action that EmitXxx names.
+clang::BackendAction back_end_action(clang::frontend::ActionKind kind);
 
 // Hand -mllvm options to LLVM. false: `list` says why not.
 bool apply_llvm_options(const std::vector<std::string> &options, DiagnosticList &list);

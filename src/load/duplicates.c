@@ -25,7 +25,7 @@ static const Elf64_Sym *strong_definition(const elf_file *file, const char *name
     return ELF64_ST_BIND(symbol->st_info) == STB_GLOBAL ? symbol : NULL;
 }
 
-/* Not what was hidden in a program: linking makes that local, like a static one. */
+/* Not what is local: static, or hidden in a program that was linked with its symbols exported. */
 static bool is_candidate(const Elf64_Sym *symbol, const char *name)
 {
     unsigned type = ELF64_ST_TYPE(symbol->st_info);

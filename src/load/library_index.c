@@ -21,6 +21,8 @@
 typedef struct candidate {
     char *path;
     bool *defines; /* one for each want */
+    bool
+        linkable; /* it has a name without version, as linkers look for: its headers are installed, too */
     size_t export_count;
 } candidate;
 
@@ -76,7 +78,8 @@ static void add_candidate(search *s, const elf_file *file, bool *defines, const 
         free(defines);
         return;
     }
-    *c = (candidate){path, defines, file->dynamic.count};
+    size_t length = strlen(name);
+    *c = (candidate){path, defines, strcmp(name + length - 3, ".so") == 0, file->dynamic.count};
 }
 
 static void look_into(search *s, int directory_fd, const char *directory, const char *name)
@@ -128,7 +131,7 @@ static void search_directory(search *s, const char *directory)
     for (struct dirent *entry; stream && (entry = readdir(stream));)
         if (is_library_name(entry->d_name))
             s->failed |= !string_list_add(&names, entry->d_name);
-    /* In a fixed order, so that the answer does not depend on the file system's. */
+    /* In a fixed order, so that the answer does not depend on the file system's; libz.so comes before libz.so.1. */
     string_list_sort(&names);
     for (size_t i = 0; i < names.count && !s->failed; i++)
         look_into(s, dirfd(stream), directory, names.items[i]);
@@ -149,6 +152,14 @@ static size_t count_open(const search *s, const candidate *c)
     return count;
 }
 
+/* Of two that define as much: the one that can be linked with, then the more special one. */
+static bool is_better(const candidate *a, const candidate *b)
+{
+    if (a->linkable != b->linkable)
+        return a->linkable;
+    return a->export_count < b->export_count;
+}
+
 /* Cover the wants with few libraries: always take the one that defines most of what is still open.
  */
 static void choose(search *s)
@@ -158,8 +169,8 @@ static void choose(search *s)
         size_t best_count = 0;
         for (size_t i = 0; i < s->candidate_count; i++) {
             size_t count = count_open(s, &s->candidates[i]);
-            if (count > best_count || (best && count == best_count &&
-                                       s->candidates[i].export_count < best->export_count)) {
+            if (count > best_count ||
+                (best && count == best_count && is_better(&s->candidates[i], best))) {
                 best = &s->candidates[i];
                 best_count = count;
             }

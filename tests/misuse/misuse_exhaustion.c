@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,16 +21,18 @@
 #define HAVE_SANITIZER 1
 #else
 #define HAVE_SANITIZER 0
+#endif
 
 /* ---- an allocator that fails on demand ---- */
 
+static long allocations, fail_at, outstanding; /* atomics; fail_at 0: never */
+static bool fail_all_later, armed;
+
+#if !HAVE_SANITIZER
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
-
-static long allocations, fail_at, outstanding; /* atomics; fail_at 0: never */
-static bool fail_all_later, armed;
 
 static bool must_fail(void)
 {
@@ -90,8 +91,15 @@ void free(void *memory)
         __atomic_sub_fetch(&outstanding, 1, __ATOMIC_RELAXED);
     __libc_free(memory);
 }
+#endif
 
 /* ---- the sweep ---- */
+
+static void need_own_allocator(void)
+{
+    if (HAVE_SANITIZER)
+        skip("a sanitizer brings its own allocator");
+}
 
 typedef struct attempt {
     kiln_status status;
@@ -145,6 +153,7 @@ static kiln_spec *project(void)
 static void sweep(kiln_session *session, const char *cache, const kiln_spec *spec, bool cold,
                   bool all_later)
 {
+    need_own_allocator();
     attempt whole = load_with_failure(session, cache, spec, 0, false);
     CHECK_STATUS(whole.status, KILN_OK, NULL);
     CHECK(whole.allocations > 10);
@@ -205,6 +214,7 @@ TEST(each_allocation_without_a_cache_fails)
 
 TEST(each_allocation_for_a_failing_load_fails)
 {
+    need_own_allocator();
     write_file(scratch("bad.c"), "int counter;\nint x = conter;\nint y = nowhere;\n");
     kiln_session *session = session_create(CACHE, NULL);
     for (long at = 1;; at += 3) {
@@ -229,6 +239,7 @@ TEST(each_allocation_for_a_failing_load_fails)
 
 TEST(nothing_leaks)
 {
+    need_own_allocator();
     kiln_spec *spec = project();
     long before = 0;
     for (int i = 0; i < 6; i++) {
@@ -244,6 +255,7 @@ TEST(nothing_leaks)
 /* Adders keep a failure of theirs for the call that uses the spec. */
 TEST(each_allocation_of_a_spec_fails)
 {
+    need_own_allocator();
     kiln_session *session = session_create(NULL, NULL);
     for (long at = 1;; at++) {
         kiln_library *library;
@@ -278,7 +290,6 @@ TEST(each_allocation_of_a_spec_fails)
     }
     kiln_session_destroy(session);
 }
-#endif
 
 /* ---- descriptors and address space ---- */
 

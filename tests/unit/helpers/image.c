@@ -195,7 +195,9 @@ int main(int argc, char **argv)
         return 2;
     const char *out = argv[1], *id = argv[2];
     read_arguments(argc, argv);
-    char *script_path = print("%s.script", out), *list_path = print("%s.list", out);
+    static char *script_path, *list_path, *link[most_arguments], *objects[16];
+    script_path = print("%s.script", out);
+    list_path = print("%s.list", out);
     FILE *script = fopen(script_path, "w"), *list = fopen(list_path, "w");
     if (!script || !list)
         fail(script_path);
@@ -203,7 +205,6 @@ int main(int argc, char **argv)
     fprintf(list, "{\n");
     size_t weak = 0, count = 0;
     int cxx = 0;
-    char *link[most_arguments], *objects[16];
     for (size_t i = 0; i < source_count; i++) {
         objects[i] = print("%s.%zu.o", out, i);
         char *compile[most_arguments] = {"clang-22", "-fPIC",           "-O1", "-c", "-o",
