@@ -438,6 +438,16 @@ static bool read_word(line_reader *reader, const char *word)
     return true;
 }
 
+/* A command that takes INPUTs needs one, unless a database may name it. */
+static bool has_inputs(const line_reader *reader)
+{
+    const cli_options *options = reader->options;
+    if (!takes(reader, OPTIONS_INPUTS) || options->input_count > 0 || options->commands != NULL)
+        return true;
+    message_error("no INPUT; see 'kiln help %s'", options->command->name);
+    return false;
+}
+
 bool cli_options_read(cli_options *options, const cli_command *command, char *const *words)
 {
     line_reader reader = {.options = options};
@@ -447,6 +457,8 @@ bool cli_options_read(cli_options *options, const cli_command *command, char *co
     word_list_add_all(&options->line, words);
     while (ok && !options->help && (word = next_word(&reader)) != NULL)
         ok = read_word(&reader, word);
+    if (ok && !options->help)
+        ok = has_inputs(&reader);
     options->color = reader.color == COLOR_ALWAYS ||
                      (reader.color == COLOR_AUTO && message_terminal_has_color());
     return ok;

@@ -1,6 +1,7 @@
 /* input_set.c - see input_set.h. */
 #include "input_set.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -226,15 +227,11 @@ static void complete_spec(set_maker *maker)
         kiln_spec_add_dependency(spec, maker->dependencies.items[i]);
 }
 
-/* No INPUT at all: right only where --commands names a database with one target. */
+/* No INPUT at all, which a command line may have only with --commands: the database's one target. */
 static bool use_only_target(set_maker *maker)
 {
-    char *name = NULL;
-    if (maker->options->commands == NULL) {
-        message_error("no INPUT; see 'kiln help %s'", maker->options->command->name);
-        return false;
-    }
-    name = input_library_name(maker->options->commands);
+    assert(maker->options->commands != NULL);
+    char *name = input_library_name(maker->options->commands);
     bool done = import_target(maker, NULL, name);
     if (done)
         word_list_add(&maker->dependencies, name);

@@ -46,6 +46,7 @@ typedef struct rule {
     action action;
 } rule;
 
+/* First what has a meaning of its own, then what is dropped and why. */
 static const rule rules[] = {
     {"-o", EITHER, OUTPUT},
     {"-x", EITHER, LANGUAGE},
@@ -225,7 +226,8 @@ static const char foreign_f[] =
     "profile-reorder profile-report profile-reproducible random-seed ree regmove reorder- "
     "report-bug rerun- reschedule- sched section-anchors sel-sched selective- shrink-wrap "
     "simd-cost-model split-ivs split-loops split-paths split-wide ssa- stack-check "
-    "stack-limit stack-protector-explicit stack-reuse stats stdarg-opt store-merging strict-volatile-bitfields "
+    "stack-limit stack-protector-explicit stack-reuse stats stdarg-opt store-merging "
+    "strict-volatile-bitfields "
     "strong-eval-order sync-libcalls tail-call-workaround thread-jumps toplevel-reorder "
     "track-macro-expansion trampolines tree- unconstrained-commons unroll-completely "
     "use-cxa-get-exception-ptr var-tracking vect-cost-model version-loops vpt vtable-verify "
@@ -336,6 +338,7 @@ static kiln_status add_path(sorting *s, const rule *r, const char *value)
     return status;
 }
 
+/* Whether a header named by a relative path is meant from the build's directory, or by a search. */
 static bool is_file(const char *path)
 {
     os_kind kind;
@@ -400,6 +403,7 @@ static kiln_status sort_front_end(sorting *s, const char *option, size_t *i)
     }
     if (strcmp(option, "-emit-pch") == 0)
         s->command->makes_pch = true;
+    /* Where there is no precompiled header, nothing needs to be said about it. */
     if (strstr(option, "-pch"))
         return KILN_OK;
     kiln_status status = add(s, "-Xclang");
@@ -467,6 +471,7 @@ static kiln_status apply(sorting *s, const rule *r, const char *word, const char
     return KILN_INTERNAL;
 }
 
+/* One word, or an option with its value. */
 static kiln_status sort_word(sorting *s, size_t *i)
 {
     const char *word = s->words->items[*i];
@@ -483,7 +488,7 @@ static kiln_status sort_word(sorting *s, size_t *i)
     return apply(s, r, word, s->words->items[++*i], i);
 }
 
-/* Take out what a spec refuses. */
+/* Take out what a spec refuses. None of it can take the next word for its value: rules have taken those that do. */
 static void drop_refused(string_list *arguments)
 {
     const char *reason;

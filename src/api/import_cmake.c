@@ -2,9 +2,9 @@
  *
  * An executable, shared library or module has a link line; the libraries of the project on it are
  * told by the paths of what targets make, so dependencies that only order the build are no part of
- * it. A static or object library has no link line: there the dependencies have to do. Relative
- * paths on a link line start at the target's build directory (Makefiles) or at the top one (Ninja);
- * both are tried. */
+ * it. A static or object library has none: there its dependencies tell of the project, and the link
+ * lines of its users of what comes from outside. Relative paths on a link line start at the target's
+ * build directory (Makefiles) or at the top one (Ninja); both are tried. */
 #include "api/import_cmake.h"
 
 #include <assert.h>
@@ -93,6 +93,7 @@ const char *import_json_string(json_object *object, const char *key)
     return strlen(string) == (size_t)json_object_get_string_len(value) ? string : NULL;
 }
 
+/* NULL where there is none, and for a member of what is no object, so that calls can be chained. */
 static json_object *member(json_object *object, const char *key)
 {
     json_object *value = NULL;
@@ -176,6 +177,7 @@ static cmake_kind kind_of(const char *type)
     return CMAKE_OTHER;
 }
 
+/* A file of CMake's that is not as CMake writes it. */
 static kiln_status wrong(const char *file, const char *problem, kiln_error **error)
 {
     return error_set(error, KILN_SPEC, KILN_PHASE_SPEC,
@@ -200,6 +202,7 @@ static kiln_status read_link(json_object *fragments, const char *file, cmake_tar
     return KILN_OK;
 }
 
+/* Artifacts, dependencies and a link line are missing in kinds of targets that have none. */
 static kiln_status read_target(const cmake_model *model, json_object *object, const char *file,
                                cmake_target *target, kiln_error **error)
 {
@@ -259,6 +262,7 @@ static kiln_status find_index(const char *directory, char **index, kiln_error **
 {
     string_list names = {0};
     DIR *stream = opendir(directory);
+    /* CMake was not asked, or is not the build system. */
     if (!stream)
         return errno == ENOENT || errno == ENOTDIR ? KILN_OK : cannot_read(directory, errno, error);
     kiln_status status = KILN_OK;
@@ -320,6 +324,7 @@ static kiln_status read_model(const char *directory, cmake_model *model, kiln_er
     model->build_directory = resolve("/", build);
     if (!model->build_directory)
         status = error_no_memory(error);
+    /* The first is also the one whose commands come first in the database. */
     json_object *targets = member(json_object_array_get_idx(configurations, 0), "targets");
     for (size_t i = 0; i < length_of(targets) && status == KILN_OK; i++)
         status = add_target(model, directory, json_object_array_get_idx(targets, i), error);
@@ -380,6 +385,7 @@ const cmake_target *cmake_model_find(const cmake_model *model, const char *name)
 
 /* ---- what a target is made of ---- */
 
+/* By name, id and file linear searches do: a target is looked for some hundred times, not for every source. */
 static const cmake_target *find_id(const cmake_model *model, const char *id)
 {
     for (size_t i = 0; i < model->count; i++)
@@ -411,50 +417,73 @@ static kiln_status note_target(cmake_parts *parts, const cmake_target *target, k
     return string_list_add(&parts->targets, target->name) ? KILN_OK : error_no_memory(error);
 }
 
-/* A file on a link line: one that the project makes stands for its target, others are linked as
- * they are. */
-static kiln_status gather_file(const cmake_model *model, const cmake_target *target,
-                               const char *word, cmake_parts *parts, kiln_error **error)
+/* Whether a word of a link line is a file, not an option. */
+static bool is_linked_file(const char *word)
 {
-    char *path = resolve(target->directory, word);
-    char *other = resolve(model->build_directory, word);
-    kiln_status status;
-    if (!path || !other) {
-        status = error_no_memory(error);
-        goto cleanup;
+    return word[0] != '-' && input_kind_is_linked(input_kind_of(word));
+}
+
+/* What a file on a target's link line is: *maker, the target that makes it, or else *file, where it is, for the caller to free;
+ * both NULL where there is no such file. */
+static kiln_status identify(const cmake_model *model, const cmake_target *target, const char *word,
+                            const cmake_target **maker, char **file, kiln_error **error)
+{
+    const char *const starts[] = {target->directory, model->build_directory};
+    *maker = NULL;
+    *file = NULL;
+    for (size_t i = 0; i < 2 && !*maker; i++) {
+        char *path = resolve(starts[i], word);
+        if (!path) {
+            free(*file);
+            return error_no_memory(error);
+        }
+        *maker = find_maker(model, path);
+        if (!*maker && !*file && is_there(path))
+            *file = path;
+        else
+            free(path);
     }
-    const cmake_target *maker = find_maker(model, path);
-    if (!maker)
-        maker = find_maker(model, other);
-    if (maker) {
-        status = is_library(maker) ? note_target(parts, maker, error) : KILN_OK;
-        goto cleanup;
+    if (*maker) {
+        free(*file);
+        *file = NULL;
     }
-    const char *found = is_there(path) ? path : is_there(other) ? other : NULL;
-    if (!found)
+    return KILN_OK;
+}
+
+/* A file on a link line: one that the project makes stands for its target, others are linked as they are.
+ * outside_only: the line is another target's, so the project's files on it, and what is not there, do not matter. */
+static kiln_status gather_file(const cmake_model *model, const cmake_target *target,
+                               const char *word, bool outside_only, cmake_parts *parts,
+                               kiln_error **error)
+{
+    char *file;
+    const cmake_target *maker;
+    kiln_status status = identify(model, target, word, &maker, &file, error);
+    if (status != KILN_OK)
+        return status;
+    if (maker)
+        status = is_library(maker) && !outside_only ? note_target(parts, maker, error) : KILN_OK;
+    else if (file)
+        status = string_list_contains(&parts->files, file) || string_list_add(&parts->files, file)
+                     ? KILN_OK
+                     : error_no_memory(error);
+    else if (!outside_only)
         status = error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
                            "'%s': target '%s' links '%s', which does not exist; build it first",
                            model->file, target->name, word);
-    else if (!string_list_contains(&parts->files, found) && !string_list_add(&parts->files, found))
-        status = error_no_memory(error);
-    else
-        status = KILN_OK;
-cleanup:
-    free(path);
-    free(other);
+    free(file);
     return status;
 }
 
-static kiln_status gather_link(const cmake_model *model, const cmake_target *target,
-                               cmake_parts *parts, kiln_error **error)
+static kiln_status gather_link(const cmake_model *model, const cmake_target *target, size_t first,
+                               bool outside_only, cmake_parts *parts, kiln_error **error)
 {
     kiln_status status = KILN_OK;
-    for (size_t i = 0; i < target->link_words.count && status == KILN_OK; i++) {
+    for (size_t i = first; i < target->link_words.count && status == KILN_OK; i++) {
         const char *word = target->link_words.items[i];
-        if (word[0] != '-' && input_kind_is_linked(input_kind_of(word)))
-            status = gather_file(model, target, word, parts, error);
-        else if (word[0] == '-' &&
-                 !import_link_argument(word, model->build_directory, &parts->arguments))
+        if (is_linked_file(word))
+            status = gather_file(model, target, word, outside_only, parts, error);
+        else if (!import_link_argument(word, model->build_directory, &parts->arguments))
             status = error_no_memory(error);
     }
     return status;
@@ -466,13 +495,47 @@ static bool is_archived(const cmake_target *target)
     return target->kind == CMAKE_STATIC || target->kind == CMAKE_OBJECTS;
 }
 
-/* Below a target with a link line that line names whatever its archives need, but not the objects
- * that went into them. */
+/* Where an archive stands on a target's link line, by the file's name; past the end where it does not. */
+static size_t find_word(const cmake_target *user, const cmake_target *archive)
+{
+    size_t i = 0;
+    for (; i < user->link_words.count && archive->artifacts.count > 0; i++)
+        if (strcmp(path_name(user->link_words.items[i]), path_name(archive->artifacts.items[0])) ==
+            0)
+            break;
+    return i;
+}
+
+/* What an archive needs from outside is known to those who link it: it stands behind the archive on their link lines, among
+ * what else they need. The shortest such rest says it best. */
+static kiln_status gather_from_users(const cmake_model *model, const cmake_target *archive,
+                                     cmake_parts *parts, kiln_error **error)
+{
+    const cmake_target *best = NULL;
+    size_t best_rest = 0;
+    for (size_t i = 0; i < model->count; i++) {
+        const cmake_target *user = &model->targets[i];
+        size_t rest = user->link_words.count - find_word(user, archive);
+        if (rest > 0 && (!best || rest < best_rest)) {
+            best = user;
+            best_rest = rest;
+        }
+    }
+    if (!best)
+        return KILN_OK;
+    return gather_link(model, best, best->link_words.count - best_rest, true, parts, error);
+}
+
+/* Below a target with a link line that line names whatever its archives need, but not the objects that went into them. */
 static kiln_status gather_target(const cmake_model *model, const cmake_target *root,
                                  const cmake_target *target, cmake_parts *parts, kiln_error **error)
 {
     bool by_dependencies = is_archived(root) && is_archived(target);
-    kiln_status status = is_archived(target) ? KILN_OK : gather_link(model, target, parts, error);
+    kiln_status status = KILN_OK;
+    if (!is_archived(target))
+        status = gather_link(model, target, 0, false, parts, error);
+    else if (target == root)
+        status = gather_from_users(model, target, parts, error);
     for (size_t i = 0; i < target->dependencies.count && status == KILN_OK; i++) {
         const cmake_target *other = find_id(model, target->dependencies.items[i]);
         if (other && (other->kind == CMAKE_OBJECTS || (by_dependencies && is_library(other))))

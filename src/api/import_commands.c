@@ -74,6 +74,8 @@ static char *target_of_output(const char *output)
     return strdup("");
 }
 
+/* What -o says, for databases without `output` (CMake's were among them for long). Before response files are expanded: this runs
+ * for every entry, and what build systems put into such files are lists of directories. */
 static const char *value_of_output(const string_list *words)
 {
     const char *value = "";
@@ -85,6 +87,7 @@ static const char *value_of_output(const string_list *words)
     return value;
 }
 
+/* The command as words. Where both forms are given, `arguments` needs no splitting and wins. */
 static kiln_status read_words(const import_place *place, json_object *object, string_list *words)
 {
     json_object *arguments;
@@ -201,6 +204,7 @@ static kiln_status wrong_target(const import *m, kiln_status code, const char *p
     return status;
 }
 
+/* Check the caller's choice, or choose what there is no other of. */
 static kiln_status choose_target(const import *m, const char **target)
 {
     if (*target) {
@@ -235,6 +239,7 @@ static kiln_status read_model(import *m)
     return status;
 }
 
+/* What belongs to the target: with a model its libraries too, without one its own commands. */
 static kiln_status gather(import *m, const char *target)
 {
     const cmake_target *known = m->model ? cmake_model_find(m->model, target) : NULL;
@@ -270,6 +275,7 @@ static bool is_chosen_file(const import *m, const char *file)
     return false;
 }
 
+/* Said here, where entry and database can be named, rather than when the compiler finds it missing. */
 static kiln_status check_file(const import_place *place, const char *file)
 {
     os_kind kind;
@@ -300,14 +306,15 @@ static kiln_status choose_entry(import *m, size_t index)
         return status;
     if ((status = check_file(&place, e->file)) != KILN_OK)
         return status;
-    size_t *place_of_index = array_add((void **)&m->chosen, &m->chosen_count, &m->chosen_capacity,
-                                       sizeof *place_of_index);
-    if (!place_of_index)
+    size_t *added =
+        array_add((void **)&m->chosen, &m->chosen_count, &m->chosen_capacity, sizeof *added);
+    if (!added)
         return error_no_memory(m->error);
-    *place_of_index = index;
+    *added = index;
     return KILN_OK;
 }
 
+/* Choose the target's own commands first: of two for one file the first counts. */
 static kiln_status choose_entries(import *m, const char *target)
 {
     kiln_status status = KILN_OK;

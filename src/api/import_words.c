@@ -34,6 +34,7 @@ static size_t take_escape(splitter *s, const char *at, size_t left, import_quoti
     return 2;
 }
 
+/* Hand a finished word over; blanks in a row end none. */
 static bool end_word(splitter *s, string_list *words)
 {
     if (!s->in_word)
@@ -103,6 +104,7 @@ kiln_status import_wrong(const import_place *place, kiln_status code, const char
 
 static kiln_status expand(expansion *e, char *const *words, size_t count);
 
+/* Looked at before it is opened, since opening a pipe would wait. */
 static kiln_status read_response_file(const import_place *place, const char *path, uint8_t **bytes,
                                       size_t *size)
 {
@@ -195,6 +197,7 @@ static size_t skip_compiler(const string_list *words)
             wrapper |= strcmp(name, wrappers[k]) == 0;
         if (!wrapper)
             break;
+        /* Its options, what it puts into the environment, and numbers (nice -n 5). */
         while (i < words->count && (words->items[i][0] == '-' || strchr(words->items[i], '=') ||
                                     isdigit((unsigned char)words->items[i][0])))
             i++;

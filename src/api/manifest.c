@@ -110,6 +110,7 @@ static kiln_status add_arguments(const reading *r, const char *directory,
     return check_field(r, scope == KILN_PUBLIC ? "public" : "arguments", no_index);
 }
 
+/* Sources with the arguments that are theirs alone. */
 static kiln_status add_group(const reading *r, const manifest_group *group, long index)
 {
     string_list arguments = {0};
@@ -256,6 +257,7 @@ static kiln_status load(const reading *r, void **data)
     return KILN_OK;
 }
 
+/* The registry would refuse the second of two, but could not say where it stands. */
 static kiln_status check_names(reading *r, const manifest_file *file)
 {
     for (unsigned i = 0; i < file->library_count; i++)
@@ -352,6 +354,7 @@ static kiln_status locate(const char *path, char **file, char **directory, kiln_
     return KILN_OK;
 }
 
+/* A file that the system does not give us. */
 static kiln_status refuse_file(const char *path, int errno_value, kiln_error **error)
 {
     kiln_status code = errno_value == ENOENT || errno_value == ENOTDIR ? KILN_NOT_FOUND : KILN_IO;
@@ -408,6 +411,8 @@ kiln_status manifest_read(const char *path, kiln_spec ***specs, size_t *count, k
     return status;
 }
 
+/* Whether the file may be read is for manifest_read to say: the nearest one is the one that is meant, and if it is refused
+ * the search must not go on to another. */
 kiln_status manifest_find(char **path, kiln_error **error)
 {
     char *candidate = NULL, *directory = NULL;

@@ -207,6 +207,7 @@ static const char *describe(const cyaml_schema_value_t *schema)
     }
 }
 
+/* Say what was expected and what stands there; for a lone word where a sequence belongs, how to write it. */
 static kiln_status wrong_type(const walk *w, const cyaml_schema_value_t *schema,
                               const yaml_event_t *event)
 {
@@ -274,6 +275,7 @@ static kiln_status unknown_key(const walk *w, const cyaml_schema_field_t *fields
 
 /* ---- one event ---- */
 
+/* A key: one of the mapping's, and for the first time. */
 static kiln_status check_key(walk *w, frame *f, const yaml_event_t *event)
 {
     size_t line = event->start_mark.line + 1;
@@ -296,6 +298,7 @@ static kiln_status check_key(walk *w, frame *f, const yaml_event_t *event)
     return unknown_key(w, fields, key, line);
 }
 
+/* A word, in the place of whatever the schema has there. */
 static kiln_status check_scalar(walk *w, const cyaml_schema_value_t *schema,
                                 const yaml_event_t *event)
 {
@@ -309,6 +312,7 @@ static kiln_status check_scalar(walk *w, const cyaml_schema_value_t *schema,
     }
     if (schema->type != CYAML_STRING)
         return wrong_type(w, schema, event);
+    /* libcyaml would cut it off there. */
     if (strlen(value) != event->data.scalar.length)
         return wrong(w, line, "the string holds a NUL byte");
     if (event->data.scalar.length < schema->string.min)
@@ -330,6 +334,7 @@ static kiln_status check_value(walk *w, const cyaml_schema_value_t *schema,
     return KILN_OK;
 }
 
+/* A key, an entry or a value begins: which of them it is, the innermost frame knows. */
 static kiln_status check_node(walk *w, const yaml_event_t *event)
 {
     if (w->depth == 0)
@@ -359,6 +364,7 @@ static kiln_status check_node(walk *w, const yaml_event_t *event)
     return status;
 }
 
+/* A mapping or a sequence ends. */
 static kiln_status check_end(walk *w)
 {
     frame *f = &w->frames[w->depth - 1];
@@ -391,6 +397,7 @@ static kiln_status check_event(walk *w, const yaml_event_t *event, size_t *docum
     case YAML_MAPPING_END_EVENT:
         return check_end(w);
     case YAML_DOCUMENT_START_EVENT:
+        /* libcyaml would pass over it in silence. */
         if (++*documents > 1)
             return wrong(w, event->start_mark.line + 1, "a second document starts here");
         return KILN_OK;

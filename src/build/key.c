@@ -30,8 +30,10 @@ __attribute__((format(printf, 3, 4))) static void add(ingredients *list, const d
     item->value = *value;
 }
 
+/* With their number first, so that lists behind one another cannot be confused. */
 static void add_strings(digest_state *state, const string_list *list)
 {
+    digest_number(state, list ? list->count : 0);
     for (size_t i = 0; list && i < list->count; i++)
         digest_string(state, list->items[i]);
 }
@@ -91,10 +93,9 @@ static void add_arguments(const kiln_spec *spec, const string_list *extra,
     digest_state state;
     digest_begin(&state);
     add_strings(&state, context->inherited);
-    digest_number(&state, context->inherited ? context->inherited->count : 0);
+    digest_number(&state, spec->argument_count);
     for (size_t i = 0; i < spec->argument_count; i++)
         digest_string(&state, spec->arguments[i].text);
-    digest_number(&state, spec->argument_count);
     digest_string(&state, spec->language ? spec->language : "");
     digest_string(&state, spec->standard ? spec->standard : "");
     digest_number(&state, spec->force_language);
@@ -131,7 +132,6 @@ static void add_unit(const unit *unit, ingredients *list)
     digest_begin(&state);
     digest_number(&state, unit->kind);
     add_strings(&state, &unit->source->arguments);
-    digest_number(&state, unit->source->arguments.count);
     if (unit->source->bytes)
         digest_field(&state, unit->source->bytes, unit->source->size);
     digest value = digest_end(&state);

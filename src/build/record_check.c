@@ -175,6 +175,8 @@ static bool check_directory(checker *checker, result_directory *directory)
     if (holds && look && !same && !still_absent && is_trusted(checker, &identity)) {
         directory->identity = identity;
         directory->flags &= ~(uint32_t)(DIRECTORY_FRESH | DIRECTORY_ABSENT);
+        if (kind == OS_ABSENT)
+            directory->flags |= DIRECTORY_ABSENT;
         checker->report->refreshed = true;
     }
     return holds;

@@ -76,15 +76,33 @@ static kiln_status add_unit(const kiln_spec *spec, const spec_source *source, ch
 
 /* ---- patterns ---- */
 
-static bool add_matches(const char *pattern, string_list *matches)
+/* The pattern that stands for a directory's own name followed by a pattern. NULL when out of
+ * memory. */
+static char *pattern_in(const char *directory, const char *pattern)
+{
+    text whole = {0};
+    for (const char *at = directory; *at; at++) {
+        if (strchr("*?[\\", *at))
+            text_add(&whole, "\\", 1);
+        text_add(&whole, at, 1);
+    }
+    text_add_string(&whole, pattern);
+    return text_take(&whole);
+}
+
+/* Add what a pattern without `**` matches in a directory, whose path is empty or ends with a slash.
+ */
+static bool add_matches(const char *directory, const char *pattern, string_list *matches)
 {
     glob_t found = {0};
-    int result = glob(pattern, GLOB_NOSORT, NULL, &found);
+    char *whole = pattern_in(directory, pattern);
+    int result = whole ? glob(whole, GLOB_NOSORT, NULL, &found) : GLOB_NOSPACE;
     bool done = result != GLOB_NOSPACE;
     for (size_t i = 0; done && result == 0 && i < found.gl_pathc; i++)
         done = string_list_contains(matches, found.gl_pathv[i]) ||
                string_list_add(matches, found.gl_pathv[i]);
     globfree(&found);
+    free(whole);
     return done;
 }
 
@@ -102,12 +120,12 @@ static bool is_directory(const char *path, const struct dirent *entry)
     return directory != NULL;
 }
 
-/* Match `rest` (what stands behind "**" and a slash) in `directory` and in everything below it. */
-static bool match_below(const char *directory, const char *rest, int depth, string_list *matches)
+static bool match(const char *directory, const char *pattern, string_list *matches);
+
+/* Match in a directory and in everything below it. */
+static bool match_below(const char *directory, const char *pattern, int depth, string_list *matches)
 {
-    char *pattern = text_print("%s%s", directory, rest);
-    bool done = pattern && (strstr(rest, "**") || add_matches(pattern, matches));
-    free(pattern);
+    bool done = match(directory, pattern, matches);
     DIR *stream = done ? opendir(directory[0] ? directory : ".") : NULL;
     if (!stream)
         return done;
@@ -118,30 +136,47 @@ static bool match_below(const char *directory, const char *rest, int depth, stri
         if (!below)
             done = false;
         else if (depth < max_depth && is_directory(below, entry))
-            done = match_below(below, rest, depth + 1, matches);
+            done = match_below(below, pattern, depth + 1, matches);
         free(below);
     }
     closedir(stream);
     return done;
 }
 
-/* The paths that a pattern stands for, in the form in which it was given. */
+/* Where a part of the path begins that is `**` and nothing else; NULL where there is none. */
+static const char *find_stars(const char *pattern)
+{
+    for (const char *at = pattern; (at = strstr(at, "**/")); at++)
+        if (at == pattern || at[-1] == '/')
+            return at;
+    return NULL;
+}
+
+/* Add what a pattern matches in a directory. What stands before the first `**` names the
+ * directories below which its rest is matched. */
+static bool match(const char *directory, const char *pattern, string_list *matches)
+{
+    const char *stars = find_stars(pattern);
+    if (!stars)
+        return add_matches(directory, pattern, matches);
+    if (stars == pattern)
+        return match_below(directory, stars + 3, 0, matches);
+    string_list directories = {0};
+    char *head = strndup(pattern, (size_t)(stars - pattern));
+    bool done = head && add_matches(directory, head, &directories);
+    for (size_t i = 0; done && i < directories.count; i++)
+        done = match_below(directories.items[i], stars + 3, 0, matches);
+    string_list_destroy(&directories);
+    free(head);
+    return done;
+}
+
+/* The paths that a pattern stands for. */
 static bool match_pattern(const char *base, const char *pattern, string_list *matches)
 {
-    char *full = path_join(base, pattern);
-    if (!full)
-        return false;
-    char *stars = strstr(full, "**/");
-    bool done;
-    if (stars) {
-        char *rest = strdup(stars + 3);
-        stars[0] = '\0';
-        done = rest && match_below(full, rest, 0, matches);
-        free(rest);
-    } else {
-        done = add_matches(full, matches);
-    }
-    free(full);
+    char *directory = pattern[0] == '/' ? strdup("") : path_join(base, "");
+    bool done = directory && match(directory, pattern, matches);
+    free(directory);
     string_list_sort(matches);
     return done;
 }

@@ -47,10 +47,8 @@ Severity severity_of(llvm::SourceMgr::DiagKind kind)
     return Severity::Error;
 }
 
-// llvm::SourceMgr's callback; `context` is the DiagnosticList.
-void take_message(const llvm::SMDiagnostic &diagnostic, void *context)
+void take_message(const llvm::SMDiagnostic &diagnostic, DiagnosticList &list)
 {
-    auto &list = *static_cast<DiagnosticList *>(context);
     Message message;
     message.severity = severity_of(diagnostic.getKind());
     message.file = diagnostic.getFilename().str();
@@ -119,7 +117,6 @@ Assembler::Assembler(const InputArgList &arguments, AssemblyText source,
       triple_(llvm::Triple::normalize(arguments.getLastArgValue(OPT_triple))), options_(machine_options(arguments))
 {
     sources_.setVirtualFileSystem(std::move(files));
-    sources_.setDiagHandler(take_message, &list_);
     sources_.setIncludeDirs(arguments.getAllArgValues(OPT_I));
     sources_.AddNewSourceBuffer(std::move(source.text), llvm::SMLoc());
 }
@@ -144,6 +141,11 @@ bool Assembler::set_up()
     }
     context_ = std::make_unique<llvm::MCContext>(triple_, syntax_.get(), registers_.get(), processor_.get(),
                                                  &sources_, &options_);
+    // Here, and not at the SourceMgr: only what arrives here has been mapped to the lines that line markers name.
+    context_->setDiagnosticHandler(
+        [this](const llvm::SMDiagnostic &diagnostic, bool, const llvm::SourceMgr &, std::vector<const llvm::MDNode *> &) {
+            take_message(diagnostic, list_);
+        });
     bool pic = arguments_.getLastArgValue(OPT_mrelocation_model, "pic") != "static";
     sections_.reset(target_->createMCObjectFileInfo(*context_, pic));
     context_->setObjectFileInfo(sections_.get());

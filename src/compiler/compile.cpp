@@ -170,11 +170,11 @@ void compile_assembly(Work &work, bool with_preprocessor)
                                     "'" + work.request.source + "' is assembly: it cannot become LLVM code", "clang");
         return;
     }
-    auto text = with_preprocessor ? preprocess(work) : read_source(work);
-    if (!text)
-        return;
     auto job = single_job(work, driver_arguments(work, {"-c"}, "assembler"), ToolKind::Assembler);
     if (!job)
+        return;
+    auto text = with_preprocessor ? preprocess(work) : read_source(work);
+    if (!text)
         return;
     double start = steady_seconds();
     OutputBytes bytes;

@@ -77,7 +77,6 @@ std::vector<DriverJob> run_driver(const std::vector<std::string> &arguments,
     clang::ProcessWarningOptions(engine, *options, *files, /*ReportDiags=*/false);
 
     clang::driver::Driver driver(clang_executable(), llvm::sys::getDefaultTargetTriple(), engine, "clang", files);
-    driver.setCheckInputsExist(false); // whoever opens an input says so, with the input's own name
     driver.setProbePrecompiled(false); // -include x.h means x.h, not an x.h.gch that happens to lie beside it
     std::unique_ptr<clang::driver::Compilation> compilation(driver.BuildCompilation(argv));
 

@@ -96,6 +96,7 @@ private:
     std::string setup_error_;  // told with every reply
     bool is_set_up_ = false;
     int last_output_fd_ = -1; // of the last Compile, for LinkInput.from_compile
+    bool last_is_cxx_ = false;
 };
 
 int Job::serve()
@@ -238,7 +239,7 @@ bool Job::compile(const wire_frame &frame)
     reply.ok = !result.diagnostics.has_errors() && last_output_fd_ >= 0;
     reply.diagnostics = arena.diagnostics(result.diagnostics);
     arena.inputs(result.inputs, &reply.n_inputs, &reply.inputs);
-    reply.cxx = result.cxx;
+    reply.cxx = last_is_cxx_ = result.cxx;
     reply.frontend_seconds = result.frontend_seconds;
     reply.backend_seconds = result.backend_seconds;
     reply.has_output = reply.ok;
@@ -258,10 +259,12 @@ std::optional<LinkRequest> Job::link_request(const Kiln__Wire__Link &message) co
     for (size_t i = 0; i < message.n_inputs; i++) {
         const Kiln__Wire__LinkInput &item = *message.inputs[i];
         LinkInput input{view(item.name).str(), view(item.path).str(), -1, bool(item.cxx)};
-        if (item.from_compile)
+        if (item.from_compile) {
             input.fd = last_output_fd_;
-        else if (item.has_fd)
+            input.cxx |= last_is_cxx_;
+        } else if (item.has_fd) {
             input.fd = connection_.fd(item.content_fd);
+        }
         if (input.fd < 0 && (item.from_compile || item.has_fd || input.path.empty()))
             return std::nullopt;
         request.inputs.push_back(std::move(input));

@@ -131,8 +131,8 @@ static kiln_status open_by_roots(loaded *library, const load_request *request, c
         begin += agreeing;
     }
     library->handle = os_load_again(library_path(library), request->visibility == KILN_GLOBAL);
-    assert(library->handle);
-    return KILN_OK;
+    /* It is mapped: only memory can be wanting. */
+    return library->handle ? KILN_OK : error_no_memory(error);
 }
 
 static kiln_status open_images(loaded *library, const load_request *request, char **words,

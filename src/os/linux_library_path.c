@@ -7,10 +7,11 @@
  * No state; any thread. */
 #include "os/os.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,16 +41,31 @@ static bool add_environment(string_list *list)
 
 static bool add_configuration(string_list *list, const char *path, int depth);
 
+/* Files whose last name matches: the only kind of pattern in use. Not glob(), which aborts when memory runs out. */
+static bool list_matching(const char *pattern, string_list *paths)
+{
+    char *directory = path_parent(pattern);
+    DIR *stream = directory ? opendir(directory) : NULL;
+    bool added = directory != NULL && (stream || errno != ENOMEM);
+    for (struct dirent *entry; stream && added && (entry = readdir(stream));)
+        if (fnmatch(path_name(pattern), entry->d_name, FNM_PERIOD) == 0)
+            added = string_list_take(paths, path_join(directory, entry->d_name));
+    if (stream)
+        closedir(stream);
+    free(directory);
+    string_list_sort(paths);
+    return added;
+}
+
 static bool add_included(string_list *list, const char *including, const char *pattern, int depth)
 {
+    string_list paths = {0};
     char *directory = path_parent(including);
     char *absolute = directory ? path_join(directory, pattern) : NULL;
-    glob_t found = {0};
-    int status = absolute ? glob(absolute, 0, NULL, &found) : GLOB_NOSPACE;
-    bool added = status != GLOB_NOSPACE;
-    for (size_t i = 0; status == 0 && added && i < found.gl_pathc; i++)
-        added = add_configuration(list, found.gl_pathv[i], depth + 1);
-    globfree(&found);
+    bool added = absolute && list_matching(absolute, &paths);
+    for (size_t i = 0; added && i < paths.count; i++)
+        added = add_configuration(list, paths.items[i], depth + 1);
+    string_list_destroy(&paths);
     free(absolute);
     free(directory);
     return added;

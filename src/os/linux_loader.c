@@ -71,6 +71,7 @@ int os_unload(void *handle, const char *path, bool *gone)
 
 /* What the dynamic section of a mapped image leads to; NULL or 0 where it has no such entry. */
 typedef struct tables {
+    uintptr_t base; /* what is added to the file's addresses */
     const uint32_t *gnu_hash;
     const Elf64_Sym *symbols;
     const char *strings;
@@ -78,9 +79,10 @@ typedef struct tables {
     size_t relocation_count;
 } tables;
 
-static tables find_tables(const struct link_map *map)
+/* Uninstrumented: the loader's own locks order this after its writes, which a thread sanitizer does not see. */
+__attribute__((no_sanitize("thread"))) static tables find_tables(const struct link_map *map)
 {
-    tables t = {0};
+    tables t = {.base = map->l_addr};
     for (const Elf64_Dyn *entry = map->l_ld; entry->d_tag != DT_NULL; entry++) {
         const void *address = (const void *)entry->d_un.d_ptr;
         switch (entry->d_tag) {
@@ -143,14 +145,13 @@ static const Elf64_Sym *find_definition(const tables *t, const char *name)
 /* Where the image keeps the address of one of its weak variables: the loader may have bound it to
  * the definition of another image, and then its own copy is not the one that its code uses. NULL:
  * its code does not ask. */
-static void *find_slot(const tables *t, const struct link_map *map, const Elf64_Sym *symbol,
-                       bool (*wanted)(Elf64_Xword info))
+static void *find_slot(const tables *t, const Elf64_Sym *symbol, bool (*wanted)(Elf64_Xword info))
 {
     uint64_t index = (uint64_t)(symbol - t->symbols);
     for (size_t i = 0; i < t->relocation_count; i++) {
         const Elf64_Rela *relocation = &t->relocations[i];
         if (ELF64_R_SYM(relocation->r_info) == index && wanted(relocation->r_info))
-            return (void *)(map->l_addr + relocation->r_offset);
+            return (void *)(t->base + relocation->r_offset);
     }
     return NULL;
 }
@@ -159,24 +160,23 @@ void *__tls_get_addr(void *module_and_offset);
 
 void *os_lookup(void *handle, const char *name)
 {
-    const struct link_map *map = handle;
-    tables t = find_tables(map);
+    tables t = find_tables(handle);
     const Elf64_Sym *symbol = find_definition(&t, name);
     if (!symbol)
         return NULL;
     bool weak = ELF64_ST_BIND(symbol->st_info) == STB_WEAK;
     unsigned type = ELF64_ST_TYPE(symbol->st_info);
     if (type == STT_TLS) {
-        void *slot = weak ? find_slot(&t, map, symbol, linux_relocation_is_thread_module) : NULL;
+        void *slot = weak ? find_slot(&t, symbol, linux_relocation_is_thread_module) : NULL;
         return slot ? __tls_get_addr(slot) : dlsym(handle, name);
     }
     if (type == STT_GNU_IFUNC)
         return dlsym(handle, name);
     void **slot =
-        weak && type != STT_FUNC ? find_slot(&t, map, symbol, linux_relocation_is_address) : NULL;
+        weak && type != STT_FUNC ? find_slot(&t, symbol, linux_relocation_is_address) : NULL;
     if (slot)
         return *slot;
-    return (void *)((symbol->st_shndx == SHN_ABS ? 0 : map->l_addr) + symbol->st_value);
+    return (void *)((symbol->st_shndx == SHN_ABS ? 0 : t.base) + symbol->st_value);
 }
 
 void *os_lookup_scope(void *handle, const char *name, const char *version)

@@ -57,6 +57,10 @@ typedef struct spawn {
     int error; /* errno of the step that failed; 0: the program runs */
 } spawn;
 
+/* clone() under the C library's own name. A thread sanitizer replaces clone() by one that takes every child for the copy of a fork and
+ * changes its state, which these children share with the host. */
+int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...);
+
 /* The kernel's struct sigaction, which glibc does not declare. All zero: SIG_DFL. */
 typedef struct kernel_action {
     void (*handler)(int);
@@ -177,8 +181,8 @@ UNINSTRUMENTED static int run_intermediate(void *argument)
      * its child. */
     const kernel_action standard = {.handler = SIG_DFL};
     syscall(SYS_rt_sigaction, SIGCHLD, &standard, NULL, sizeof standard.mask);
-    int program = clone(run_program, s->program_stack_end,
-                        CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, s, &s->pidfd);
+    int program = __clone(run_program, s->program_stack_end,
+                          CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, s, &s->pidfd);
     if (program < 0)
         s->error = errno;
     else if (s->error)
@@ -210,7 +214,7 @@ static int spawn_on_stack(spawn *s, char *stack)
     s->program_stack_end = stack + stack_size;
     int error = 0;
     int intermediate =
-        clone(run_intermediate, stack + 2 * stack_size, CLONE_VM | CLONE_VFORK | CLONE_FILES, s);
+        __clone(run_intermediate, stack + 2 * stack_size, CLONE_VM | CLONE_VFORK | CLONE_FILES, s);
     if (intermediate < 0)
         error = errno;
     else

@@ -39,6 +39,8 @@ for command in run load symbols; do
     says_part "no INPUT; see 'kiln help $command'"
 done
 kiln 125 build
+says_part "no INPUT; see 'kiln help build'"
+kiln 125 build a.c
 says_part "give one with -o FILE"
 kiln 125 cache
 says_part "one of stats, list, verify, gc and clear"

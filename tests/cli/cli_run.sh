@@ -86,18 +86,19 @@ cat >alone.c <<'END'
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+/* How many processes of that name live; one that is dead and waits to be reaped by init does not. */
 static int compilers(const char *name)
 {
     int count = 0;
     struct dirent *entry;
     DIR *processes = opendir("/proc");
     while ((entry = readdir(processes))) {
-        char path[300], comm[64] = "";
-        snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
+        char path[300], found[64] = "", state = 'Z';
+        snprintf(path, sizeof path, "/proc/%s/stat", entry->d_name);
         FILE *file = fopen(path, "r");
         if (!file)
             continue;
-        if (fgets(comm, sizeof comm, file) && strncmp(comm, name, strlen(name)) == 0)
+        if (fscanf(file, "%*d (%63[^)]) %c", found, &state) == 2 && state != 'Z' && !strcmp(found, name))
             count++;
         fclose(file);
     }

@@ -2,6 +2,7 @@
 #include "compiler_client.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -274,6 +275,55 @@ bool has_message(const Kiln__Wire__DiagnosticList *list, const char *text)
     for (size_t i = 0; i < list->n_diagnostics; i++)
         print_message("  %.*s", (int)list->diagnostics[i]->rendered.len, (char *)list->diagnostics[i]->rendered.data);
     return false;
+}
+
+static char directory[64];
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *position)
+{
+    (void)status;
+    (void)type;
+    (void)position;
+    return remove(path);
+}
+
+static void remove_directory(void)
+{
+    nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *test_directory(void)
+{
+    if (directory[0] == '\0') {
+        strcpy(directory, "/tmp/kiln-compiler-test-XXXXXX");
+        assert_non_null(mkdtemp(directory));
+        atexit(remove_directory);
+    }
+    return directory;
+}
+
+const char *in_directory(const char *name)
+{
+    static char paths[4][512];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", test_directory(), name);
+    return path;
+}
+
+const char *write_bytes(const char *name, const void *bytes, size_t size)
+{
+    const char *path = in_directory(name);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+const char *write_file(const char *name, const char *text)
+{
+    return write_bytes(name, text, strlen(text));
 }
 
 const char *fd_path(int fd)

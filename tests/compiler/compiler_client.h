@@ -75,6 +75,14 @@ const Kiln__Wire__Input *find_input(Kiln__Wire__Input *const *inputs, size_t cou
 /* Whether any diagnostic's text contains a text; prints them all where not. */
 bool has_message(const Kiln__Wire__DiagnosticList *list, const char *text);
 
+/* A new directory below /tmp, removed with all that is in it at exit; and a file in it. Static storage, one per
+ * process. */
+const char *test_directory(void);
+const char *write_file(const char *name, const char *text);
+const char *write_bytes(const char *name, const void *bytes, size_t size);
+/* The path that a name has in the directory; four at a time. */
+const char *in_directory(const char *name);
+
 /* A path by which this process opens a received descriptor. Static storage. */
 const char *fd_path(int fd);
 

@@ -154,6 +154,8 @@ TEST(static_library)
     CHECK_TEXT(name(), "the core");
     CHECK_INT(call_int(library, "core_version"), 42);
     CHECK_INT(call_int(library, "core_blank"), 7);
+    double (*root)(double) = (double (*)(double))kiln_library_function(library, "core_root", NULL);
+    CHECK(root != NULL && root(9) == 3); /* by -lm, which the program's link line names */
     CHECK_STATUS(kiln_library_close(library), KILN_OK, NULL);
     kiln_session_destroy(session);
 }

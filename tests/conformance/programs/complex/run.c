@@ -1,3 +1,4 @@
+//kiln: -lm
 /* Complex arithmetic: multiplication and division come from the compiler's run-time library,
  * functions from libm. */
 #include <complex.h>

@@ -57,8 +57,7 @@ int main(void)
                                         "_ZN2ns1gEi",
                                         "ns::nothing",
                                         "printf",
-                                        "ns::",
-                                        ""};
+                                        "ns::"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         look_up(library, names[i]);
     printf("%d %d %d\n", *(int *)conformance_data(library, "ns::variable"),

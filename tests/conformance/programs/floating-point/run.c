@@ -1,3 +1,4 @@
+//kiln: -lm
 /* long double, float rounding modes, NaN, libm, _Float16 conversion helpers of the run-time
  * library, __float128. */
 #include <fenv.h>

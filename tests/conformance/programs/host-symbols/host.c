@@ -1,5 +1,5 @@
-/* Symbols that the host lends: functions and data, before what the process exports (the host
- * itself, libc), after the library's own definitions and its dependencies'. */
+/* Symbols that the host lends: functions and data, before what the process exports, after the
+ * library's own definitions, its dependencies' and the shared libraries that it links (libc). */
 #include "conformance.h"
 
 #include <stdio.h>

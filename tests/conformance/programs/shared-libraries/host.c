@@ -1,4 +1,4 @@
-/* -l and -L as arguments of the spec: a shared library outside the system's directories, and libm
+/* -l and -L as arguments of the spec: a shared library outside the system's directories, with -rpath as for any linker, and libm
  * by name. */
 #include "conformance.h"
 
@@ -8,7 +8,8 @@ int main(void)
 {
     clang("-shared", "-fPIC", "-o", conformance_path("libbeside.so"), "beside/beside.c", NULL);
     kiln_spec *spec = conformance_spec("user", "user/user.c", NULL);
-    const char *arguments[] = {"-L", conformance_path(""), "-lbeside", "-lm", NULL};
+    const char *directory = conformance_path("");
+    const char *arguments[] = {"-L", directory, "-lbeside", "-lm", text_of("-Wl,-rpath,%s", directory), NULL};
     kiln_spec_add_arguments(spec, KILN_PRIVATE, arguments);
     conformance_register(spec);
     kiln_library *library = conformance_load("user");

@@ -10,9 +10,9 @@ int f(int n)
 {
     return n + 20;
 }
-int f(double n)
+int f(double)
 {
-    return n != 0 ? 30 : 31;
+    return 30;
 }
 int f(const char *)
 {

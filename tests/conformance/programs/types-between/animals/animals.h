@@ -22,6 +22,7 @@ struct Escape : std::runtime_error { // with a key function
 
 struct Bite { // without
     int teeth;
+    explicit Bite(int n) : teeth(n) {}
     virtual ~Bite() = default;
 };
 
