@@ -55,11 +55,6 @@ static void on_event(const kiln_event *event, void *user_data)
     case KILN_EVENT_WARNING:
         message_warning("%s", event->text);
         return;
-    /* The library's constructors run next: what they print must find a clean line. */
-    case KILN_EVENT_LOOKUP_HIT:
-    case KILN_EVENT_LINK_FINISHED:
-        progress_clear();
-        break;
     default:
         break;
     }

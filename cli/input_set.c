@@ -15,7 +15,8 @@
 #define NAME_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-"
 #define STDIN_NAME "<stdin>"
 
-/* What an input turns out to be. */
+/* What an input turns out to be. A directory is none: a name may well be that of the library's
+ * directory. */
 typedef enum input_form {
     FORM_FILE,
     FORM_PATTERN, /* of files: libkiln looks for the matches */
@@ -112,12 +113,12 @@ static bool find_form(set_maker *maker, const cli_input *input, input_form *form
     struct stat status;
     if (strcmp(input->path, "-") == 0)
         return *form = FORM_STREAM, true;
-    if (stat(input->path, &status) == 0) {
-        *form = S_ISFIFO(status.st_mode) ? FORM_STREAM : FORM_FILE;
-        return true;
-    }
-    int reason = errno;
-    if (input->path[strcspn(input->path, "*?[")] != '\0')
+    int reason = EISDIR;
+    if (stat(input->path, &status) != 0)
+        reason = errno;
+    else if (!S_ISDIR(status.st_mode))
+        return *form = S_ISFIFO(status.st_mode) ? FORM_STREAM : FORM_FILE, true;
+    if (reason != EISDIR && input->path[strcspn(input->path, "*?[")] != '\0')
         return *form = FORM_PATTERN, true;
     *form = FORM_NAME;
     return resolve_name(maker, input->path, reason);

@@ -2,6 +2,7 @@
 #include "progress.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +13,13 @@
 
 #define SHOWN_AFTER_SECONDS 0.5
 #define MAX_LINE 512
+#define ERASE_LINE "\r\033[K"
 
 static struct progress {
     pthread_mutex_t lock; /* guards everything here, and the terminal's line */
     bool on;
-    bool drawn; /* something stands on the line */
+    bool drawn;  /* something stands on the line */
+    bool paused; /* the library's own code may run and print: draw nothing until more is built */
     double begun;
     uint32_t done, total;
     char doing[MAX_LINE]; /* "foo.c", or "linking foo" */
@@ -53,11 +56,37 @@ static size_t terminal_width(void)
     return size.ws_col < MAX_LINE ? size.ws_col : MAX_LINE - 1;
 }
 
+static const int ending_signals[] = {SIGINT, SIGTERM};
+#define ENDING_SIGNALS (sizeof ending_signals / sizeof *ending_signals)
+static struct sigaction usual_actions[ENDING_SIGNALS];
+
+/* Ctrl-C: leave a clean line, then end as if nobody had been listening. */
+static void end_by_signal(int number)
+{
+    put(ERASE_LINE, sizeof ERASE_LINE - 1);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* Listen for the end of the process, just as long as the line stands; what is ignored stays so. */
+static void listen(void)
+{
+    struct sigaction ending = {.sa_handler = end_by_signal};
+    for (size_t i = 0; i < ENDING_SIGNALS; i++) {
+        sigaction(ending_signals[i], NULL, &usual_actions[i]);
+        if (usual_actions[i].sa_handler != SIG_IGN)
+            sigaction(ending_signals[i], &ending, NULL);
+    }
+}
+
 /* Take the line away; with the lock held. */
 static void erase(void)
 {
-    if (progress.drawn)
-        put("\r\033[K", 4);
+    if (!progress.drawn)
+        return;
+    put(ERASE_LINE, sizeof ERASE_LINE - 1);
+    for (size_t i = 0; i < ENDING_SIGNALS; i++)
+        sigaction(ending_signals[i], &usual_actions[i], NULL);
     progress.drawn = false;
 }
 
@@ -67,9 +96,10 @@ void progress_begin(void)
     bool on = isatty(STDERR_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0;
     pthread_mutex_lock(&progress.lock);
     progress.on = on;
+    progress.paused = false;
     progress.begun = now();
     progress.done = progress.total = 0;
-    snprintf(progress.doing, sizeof progress.doing, "looking");
+    snprintf(progress.doing, sizeof progress.doing, "starting");
     pthread_mutex_unlock(&progress.lock);
 }
 
@@ -88,10 +118,12 @@ void progress_event(const kiln_event *event)
     switch (event->kind) {
     case KILN_EVENT_LOOKUP_MISS:
         snprintf(progress.doing, sizeof progress.doing, "preparing %s", event->library);
+        progress.paused = false;
         break;
     case KILN_EVENT_UNIT_STARTED:
         snprintf(progress.doing, sizeof progress.doing, "%s", unit);
         progress.total = event->total;
+        progress.paused = false;
         break;
     case KILN_EVENT_UNIT_FINISHED:
         progress.done = event->done;
@@ -99,6 +131,12 @@ void progress_event(const kiln_event *event)
         break;
     case KILN_EVENT_LINK_STARTED:
         snprintf(progress.doing, sizeof progress.doing, "linking %s", event->library);
+        progress.paused = false;
+        break;
+    case KILN_EVENT_LOOKUP_HIT:
+    case KILN_EVENT_LINK_FINISHED:
+        erase();
+        progress.paused = true;
         break;
     default:
         break;
@@ -106,25 +144,40 @@ void progress_event(const kiln_event *event)
     pthread_mutex_unlock(&progress.lock);
 }
 
+/* As much of the end of what is being done as fits into `room` columns: the end of a path says more
+ * than its start. Bytes that could steer the terminal become '?'. */
+static void fit_doing(size_t room, char fitted[MAX_LINE])
+{
+    size_t length = strlen(progress.doing);
+    const char *from = progress.doing + (length > room ? length - room : 0);
+    while (length > room && ((unsigned char)*from & 0xc0) == 0x80)
+        from++; /* not in the middle of a character */
+    char *to = fitted;
+    for (; *from != '\0'; from++)
+        *to++ = (unsigned char)*from < ' ' || *from == 0x7f ? '?' : *from;
+    *to = '\0';
+}
+
+static void format_clock(double elapsed, char *text, size_t capacity)
+{
+    if (elapsed < 60)
+        snprintf(text, capacity, "%.1f s", elapsed);
+    else
+        snprintf(text, capacity, "%ld:%02ld", (long)elapsed / 60, (long)elapsed % 60);
+}
+
 /* Write the line as it is to be, of at most width - 1 columns, so that no terminal wraps it. */
 static void draw(double elapsed, size_t width)
 {
-    char text[MAX_LINE * 2];
-    char count[32] = "";
+    char text[MAX_LINE * 2], doing[MAX_LINE], clock[32], count[32] = "";
     if (progress.total > 0)
         snprintf(count, sizeof count, "[%u/%u] ", progress.done, progress.total);
-    int whole = elapsed >= 60 ? 0 : 1;
-    char time[32];
-    if (whole)
-        snprintf(time, sizeof time, "%.1f s", elapsed);
-    else
-        snprintf(time, sizeof time, "%ld:%02ld", (long)elapsed / 60, (long)elapsed % 60);
-    size_t frame = strlen(count) + strlen(time) + 2;
-    size_t room = width > frame + 1 ? width - frame - 1 : 0;
-    /* The end of a path says more than its start. */
-    size_t length = strlen(progress.doing);
-    const char *doing = length > room ? progress.doing + (length - room) : progress.doing;
-    int size = snprintf(text, sizeof text, "\r\033[K%s%s  %s", count, doing, time);
+    format_clock(elapsed, clock, sizeof clock);
+    size_t frame = strlen(count) + strlen("  ") + strlen(clock) + 1;
+    fit_doing(width > frame ? width - frame : 0, doing);
+    int size = snprintf(text, sizeof text, ERASE_LINE "%s%s  %s", count, doing, clock);
+    if (!progress.drawn)
+        listen();
     put(text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
     progress.drawn = true;
 }
@@ -133,7 +186,7 @@ void progress_tick(void)
 {
     pthread_mutex_lock(&progress.lock);
     double elapsed = now() - progress.begun;
-    if (progress.on && elapsed >= SHOWN_AFTER_SECONDS)
+    if (progress.on && !progress.paused && elapsed >= SHOWN_AFTER_SECONDS)
         draw(elapsed, terminal_width());
     pthread_mutex_unlock(&progress.lock);
 }

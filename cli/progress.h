@@ -21,6 +21,7 @@
 void progress_begin(void);
 /* Whether ticks have any effect: between begin and end, on a terminal. */
 bool progress_is_on(void);
+/* What libkiln reports. After a hit or a link the line is away until more is to be built: constructors may run. */
 void progress_event(const kiln_event *event);
 void progress_tick(void);
 /* Take the line away, until the next tick. */

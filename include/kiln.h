@@ -196,7 +196,8 @@ typedef enum kiln_event_kind {
     KILN_EVENT_LOADED,        /* `seconds` in all */
     KILN_EVENT_CLOSED,        /* the image has left the address space */
     KILN_EVENT_DIAGNOSTIC,    /* `diagnostic`: a warning or remark, repeated on a hit */
-    KILN_EVENT_WARNING        /* `text`: something that surely was not meant, and the remedy */
+    KILN_EVENT_WARNING,       /* `text`: something that surely was not meant, and the remedy */
+    KILN_EVENT_AUTO_LOADED    /* `unit`: a shared library that auto_load brought in */
 } kiln_event_kind;
 
 /* What the event callback is told. Pointers are valid during the callback. */

@@ -86,7 +86,7 @@ void show_widgets()
         ImGui::SliderAngle("angle", &angle);
         ImGui::SliderInt("count", &count, 0, 10);
         ImGui::ProgressBar(0.62f);
-        ImGui::SetNextItemWidth(180);
+        ImGui::SetNextItemWidth(150);
         ImGui::ColorPicker3("color", color,
                             ImGuiColorEditFlags_PickerHueWheel | ImGuiColorEditFlags_NoInputs);
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/session.h"
+#include "base/array.h"
 #include "base/path.h"
 #include "os/os.h"
 
@@ -44,6 +45,18 @@ static void forget_uncached(kiln_session *session, const image *image)
     }
 }
 
+void session_forget_unused(kiln_session *session)
+{
+    pthread_mutex_lock(&session->mutex);
+    for (size_t i = session->uncached_count; i-- > 0;) {
+        if (find_library(session, session->uncached[i]))
+            continue;
+        image_release(session->uncached[i]);
+        session->uncached[i] = session->uncached[--session->uncached_count];
+    }
+    pthread_mutex_unlock(&session->mutex);
+}
+
 /* ---- closing ---- */
 
 static void library_free(kiln_library *library)
@@ -53,6 +66,25 @@ static void library_free(kiln_library *library)
     image_release(library->image);
     free(library->dependencies);
     free(library);
+}
+
+static void tell_closed(kiln_session *session, const char *name)
+{
+    event_sink sink = session_sink(session);
+    sink.emit(sink.data, &(kiln_event){.size = sizeof(kiln_event),
+                                       .kind = KILN_EVENT_CLOSED,
+                                       .library = name});
+}
+
+/* An image that cannot leave yet: session_collect tells when it has. */
+static void await_departure(kiln_session *session, image *image)
+{
+    pthread_mutex_lock(&session->mutex);
+    struct image **place = array_add((void **)&session->departing, &session->departing_count,
+                                     &session->departing_capacity, sizeof *place);
+    if (place)
+        *place = image_retain(image);
+    pthread_mutex_unlock(&session->mutex);
 }
 
 kiln_status library_release(kiln_library *library)
@@ -68,10 +100,38 @@ kiln_status library_release(kiln_library *library)
     if (!last)
         return KILN_OK;
     kiln_status status = load_close(library->loaded);
+    if (status == KILN_OK)
+        tell_closed(session, library->image->name);
+    else
+        await_departure(session, library->image);
     for (size_t i = 0; i < library->dependency_count; i++)
         library_release(library->dependencies[i]);
     library_free(library);
     return status;
+}
+
+void session_collect(kiln_session *session)
+{
+    if (session->departing_count == 0) {
+        load_collect();
+        return;
+    }
+    load_collect();
+    for (;;) {
+        image *gone = NULL;
+        pthread_mutex_lock(&session->mutex);
+        for (size_t i = 0; i < session->departing_count && !gone; i++) {
+            if (load_is_mapped(session->departing[i]->id))
+                continue;
+            gone = session->departing[i];
+            session->departing[i] = session->departing[--session->departing_count];
+        }
+        pthread_mutex_unlock(&session->mutex);
+        if (!gone)
+            return;
+        tell_closed(session, gone->name);
+        image_release(gone);
+    }
 }
 
 kiln_status kiln_library_close(kiln_library *library)
@@ -79,16 +139,8 @@ kiln_status kiln_library_close(kiln_library *library)
     if (!library)
         return KILN_OK;
     kiln_session *session = library->session;
-    char *name = strdup(library->image->name);
     kiln_status status = library_release(library);
-    load_collect();
-    if (status == KILN_OK && session->event_callback && name) {
-        event_sink sink = session_sink(session);
-        sink.emit(
-            sink.data,
-            &(kiln_event){.size = sizeof(kiln_event), .kind = KILN_EVENT_CLOSED, .library = name});
-    }
-    free(name);
+    session_collect(session);
     return status;
 }
 
@@ -100,6 +152,7 @@ typedef struct binding {
     const bind_options *options;
     load_image *images;       /* one a node, the same order */
     load_symbol **symbols;    /* one array a node */
+    digest *lent;             /* one a node: what its host symbols come to */
     kiln_library **libraries; /* one a node, a reference each; NULL: not yet */
     kiln_error **error;
 } binding;
@@ -118,6 +171,13 @@ static bool lend_symbols(binding *binding, size_t index)
             if (strcmp(node->spec->host_symbols[k].name, used->items[i]) == 0)
                 symbols[count++] = (load_symbol){.name = node->spec->host_symbols[k].name,
                                                  .address = node->spec->host_symbols[k].address};
+    digest_state state;
+    digest_begin(&state);
+    for (size_t i = 0; i < count; i++) {
+        digest_string(&state, symbols[i].name);
+        digest_number(&state, (uintptr_t)symbols[i].address);
+    }
+    binding->lent[index] = digest_end(&state);
     binding->symbols[index] = symbols;
     binding->images[index].host_symbols = symbols;
     binding->images[index].host_symbol_count = count;
@@ -130,7 +190,8 @@ static bool binding_begin(binding *binding)
     binding->images = calloc(count, sizeof *binding->images);
     binding->symbols = calloc(count, sizeof *binding->symbols);
     binding->libraries = calloc(count, sizeof *binding->libraries);
-    if (!binding->images || !binding->symbols || !binding->libraries)
+    binding->lent = calloc(count, sizeof *binding->lent);
+    if (!binding->images || !binding->symbols || !binding->lent || !binding->libraries)
         return false;
     for (size_t i = 0; i < count; i++) {
         const image *image = binding->closure->nodes[i].image;
@@ -154,6 +215,7 @@ static void binding_end(binding *binding)
             library_release(binding->libraries[i]);
     free(binding->images);
     free(binding->symbols);
+    free(binding->lent);
     free(binding->libraries);
 }
 
@@ -206,6 +268,7 @@ static kiln_library *library_create(binding *binding, size_t index, loaded *load
     library->references = 1;
     library->global = binding->options->global;
     library->dependencies = dependencies;
+    library->lent = binding->lent[index];
     memcpy(library->seconds, node->image->seconds, sizeof library->seconds);
     digest_hex(&node->image->key, library->key);
     pthread_mutex_init(&library->symbols_mutex, NULL);
@@ -245,12 +308,40 @@ static kiln_library *find_loaded(binding *binding, size_t index)
     return library;
 }
 
+/* One mapped image has one set of host symbols. */
+static kiln_status check_lent(binding *binding, size_t index, const kiln_library *library)
+{
+    if (digest_equal(&library->lent, &binding->lent[index]))
+        return KILN_OK;
+    return error_set(binding->error, KILN_BIND, KILN_PHASE_BIND,
+                     "library '%s' is loaded already, with other addresses of its host symbols: "
+                     "close it first, or give the other one another name",
+                     library->image->name);
+}
+
+/* Flags of a library that other threads may have been given already. */
+static bool get_flag(kiln_session *session, const bool *flag)
+{
+    pthread_mutex_lock(&session->mutex);
+    bool value = *flag;
+    pthread_mutex_unlock(&session->mutex);
+    return value;
+}
+
+static void set_flag(kiln_session *session, bool *flag)
+{
+    pthread_mutex_lock(&session->mutex);
+    *flag = true;
+    pthread_mutex_unlock(&session->mutex);
+}
+
 static kiln_status make_global(binding *binding, kiln_library *library)
 {
-    if (!binding->options->global || library->global)
+    if (!binding->options->global || get_flag(binding->session, &library->global))
         return KILN_OK;
     kiln_status status = load_make_global(library->loaded, binding->error);
-    library->global = status == KILN_OK;
+    if (status == KILN_OK)
+        set_flag(binding->session, &library->global);
     return status;
 }
 
@@ -276,7 +367,8 @@ static kiln_status bind_node(binding *binding, size_t index, loaded *mapped)
         }
     }
     binding->libraries[index] = library;
-    return make_global(binding, library);
+    kiln_status status = check_lent(binding, index, library);
+    return status == KILN_OK ? make_global(binding, library) : status;
 }
 
 /* The library itself is mapped first, with all that it needs: so everything that is loaded together
@@ -288,10 +380,12 @@ static kiln_status bind_all(binding *binding)
     loaded *mapped = NULL;
     kiln_status status = KILN_OK;
     kiln_library *known = find_loaded(binding, last);
-    if (known)
+    if (known) {
         binding->libraries[last] = known;
-    else
+        status = check_lent(binding, last, known);
+    } else {
         status = map_node(binding, last, &mapped);
+    }
     for (size_t i = 0; status == KILN_OK && i < last; i++)
         status = bind_node(binding, i, NULL);
     if (status == KILN_OK && known)
@@ -369,20 +463,34 @@ static bool gather_others(duplicate_report *report)
     return done;
 }
 
-/* Only for a host that listens. Reading the program's own symbols takes milliseconds, which only a build can bear. */
+/* Only for a host that listens, and behind a miss: reading symbol tables, the program's above all, takes milliseconds. */
 static void look_for_duplicates(kiln_library *library, const event_sink *events)
 {
-    if (!library->session->event_callback)
+    if (!library->session->event_callback || library->image->hit)
         return;
     duplicate_report report = {.library = library, .events = events};
-    bool with_host = !library->image->hit;
-    if (gather_others(&report) && (report.count > 0 || with_host))
-        load_find_duplicates(library->loaded, report.loaded, report.count, with_host,
-                             warn_of_duplicate, &report, NULL);
+    if (gather_others(&report))
+        load_find_duplicates(library->loaded, report.loaded, report.count, true, warn_of_duplicate,
+                             &report, NULL);
     for (size_t i = 0; i < report.count; i++)
         library_release(report.others[i]);
     free(report.others);
     free(report.loaded);
+}
+
+static void tell_auto_loaded(const kiln_library *library, const event_sink *events)
+{
+    const char *const *paths = load_auto_loaded(library->loaded);
+    for (; paths && *paths; paths++) {
+        char *words = text_print("loaded '%s', which defines symbols that nothing else does", *paths);
+        if (words)
+            events->emit(events->data, &(kiln_event){.size = sizeof(kiln_event),
+                                                     .kind = KILN_EVENT_AUTO_LOADED,
+                                                     .library = library->image->name,
+                                                     .unit = *paths,
+                                                     .text = words});
+        free(words);
+    }
 }
 
 static double seconds_since(int64_t begin_ns)
@@ -390,12 +498,18 @@ static double seconds_since(int64_t begin_ns)
     return (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
 }
 
-static void complete_report(kiln_library *library, int64_t begin_ns, int64_t bind_ns)
+/* Whoever made the library reports it. */
+static bool complete_report(kiln_library *library, int64_t begin_ns, int64_t bind_ns)
 {
-    if (library->total_seconds > 0)
-        return;
-    library->seconds[KILN_PHASE_BIND] = seconds_since(bind_ns);
-    library->total_seconds = seconds_since(begin_ns);
+    kiln_session *session = library->session;
+    pthread_mutex_lock(&session->mutex);
+    bool is_new = library->total_seconds == 0;
+    if (is_new) {
+        library->seconds[KILN_PHASE_BIND] = seconds_since(bind_ns);
+        library->total_seconds = seconds_since(begin_ns);
+    }
+    pthread_mutex_unlock(&session->mutex);
+    return is_new;
 }
 
 kiln_status session_bind(kiln_session *session, const closure *closure, const bind_options *options,
@@ -408,16 +522,16 @@ kiln_status session_bind(kiln_session *session, const closure *closure, const bi
     if (status == KILN_OK) {
         kiln_library *library = binding.libraries[closure->count - 1];
         binding.libraries[closure->count - 1] = NULL;
-        bool is_new = library->total_seconds == 0;
-        complete_report(library, begin_ns, bind_ns);
-        if (is_new)
+        if (complete_report(library, begin_ns, bind_ns)) {
+            tell_auto_loaded(library, events);
             look_for_duplicates(library, events);
+        }
         *out = library;
         events->emit(events->data, &(kiln_event){.size = sizeof(kiln_event),
                                                  .kind = KILN_EVENT_LOADED,
                                                  .library = library->image->name,
                                                  .hit = library->image->hit,
-                                                 .seconds = library->total_seconds});
+                                                 .seconds = seconds_since(begin_ns)});
     }
     binding_end(&binding);
     return status;
@@ -452,7 +566,7 @@ static kiln_status load(kiln_session *session, kiln_spec *spec, const kiln_load_
     closure closure;
     event_sink events = session_sink(session);
     build_context context = session_context(session, events, -1);
-    load_collect();
+    session_collect(session);
     kiln_status status = bind_options_read(session, options, &bind, error);
     if (status != KILN_OK) {
         kiln_spec_destroy(spec);
@@ -463,6 +577,8 @@ static kiln_status load(kiln_session *session, kiln_spec *spec, const kiln_load_
         return status;
     status = session_bind(session, &closure, &bind, begin_ns, &events, library, error);
     closure_destroy(&closure);
+    if (status != KILN_OK)
+        session_forget_unused(session);
     return status;
 }
 
@@ -475,6 +591,8 @@ kiln_status kiln_library_load(kiln_session *session, const char *name,
     session = session_or_default(session);
     if (!session)
         return error_no_memory(error);
+    if (!name || !library)
+        return error_null(error, name ? "library" : "name");
     kiln_spec *spec = session_find_spec(session, name);
     if (!spec)
         return error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
@@ -489,6 +607,8 @@ kiln_status kiln_library_load_spec(kiln_session *session, const kiln_spec *spec,
     if (error)
         *error = NULL;
     session = session_or_default(session);
+    if (!spec || !library)
+        return error_null(error, spec ? "library" : "spec");
     kiln_spec *copy = session ? spec_copy(spec) : NULL;
     return copy ? load(session, copy, options, library, error) : error_no_memory(error);
 }
@@ -513,12 +633,13 @@ kiln_status kiln_library_open(kiln_session *session, const char *path,
     if (error)
         *error = NULL;
     session = session_or_default(session);
-    char *name = session && path ? name_of_file(path) : NULL;
+    if (!path || !library)
+        return error_null(error, path ? "library" : "path");
+    char *name = session ? name_of_file(path) : NULL;
     kiln_spec *spec = name ? kiln_spec_create(*name ? name : "library") : NULL;
     free(name);
     if (!spec)
-        return path ? error_no_memory(error)
-                    : error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "the path is NULL");
+        return error_no_memory(error);
     kiln_spec_add_source(spec, path, NULL);
     return load(session, spec, options, library, error);
 }
@@ -526,7 +647,7 @@ kiln_status kiln_library_open(kiln_session *session, const char *path,
 bool kiln_session_is_loaded(kiln_session *session, const char *name)
 {
     session = session_or_default(session);
-    if (!session)
+    if (!session || !name)
         return false;
     bool found = false;
     pthread_mutex_lock(&session->mutex);
@@ -547,9 +668,11 @@ kiln_status kiln_library_report(const kiln_library *library, kiln_report *report
                         .input_count = image->input_count,
                         .unit_count = image->unit_count,
                         .symbol_count = image->symbol_count,
-                        .total_seconds = library->total_seconds,
                         .miss_reason = image->miss_reason};
+    pthread_mutex_lock(&library->session->mutex);
+    ours.total_seconds = library->total_seconds;
     memcpy(ours.seconds, library->seconds, sizeof ours.seconds);
+    pthread_mutex_unlock(&library->session->mutex);
     if (report->size < sizeof report->size)
         return KILN_INVALID_ARGUMENT;
     result_write(report, &ours, sizeof ours);

@@ -23,6 +23,9 @@ typedef struct queued_event {
     kiln_error *diagnostic_owner;
 } queued_event;
 
+/* BUILT belongs to whoever makes it BINDING: that thread alone joins, maps, and makes it FINISHED. */
+typedef enum load_state { BUILDING, BUILT, BINDING, FINISHED } load_state;
+
 struct kiln_load {
     kiln_load *next; /* of the session's */
     kiln_session *session;
@@ -34,13 +37,13 @@ struct kiln_load {
     pthread_t thread;
     pthread_mutex_t mutex;
     queued_event *first_event, *last_event;
-    bool built;         /* the thread has done its part */
-    kiln_status status; /* of the build */
+    load_state state;
+    kiln_status status; /* of the build, then of the load */
     kiln_error *error;
     closure closure;
-    /* what follows belongs to the thread that calls */
-    bool finished, handed_out, joined;
+    bool handed_out, joined;
     kiln_library *library;
+    unsigned users; /* dispatching threads that look at it; guarded by the session's mutex */
 };
 
 static void raise_flag(int eventfd)
@@ -141,7 +144,7 @@ static void *run(void *data)
     load->closure = closure;
     load->status = status;
     load->error = error;
-    load->built = true;
+    load->state = BUILT;
     pthread_mutex_unlock(&load->mutex);
     raise_flag(load->ready);
     raise_flag(load->session->descriptor);
@@ -187,25 +190,14 @@ static int session_descriptor(kiln_session *session)
     return descriptor;
 }
 
+static void leave_load(kiln_load *load);
+
 static void enter_load(kiln_load *load)
 {
     kiln_session *session = load->session;
     pthread_mutex_lock(&session->mutex);
     load->next = session->loads;
     session->loads = load;
-    pthread_mutex_unlock(&session->mutex);
-}
-
-static void leave_load(kiln_load *load)
-{
-    kiln_session *session = load->session;
-    pthread_mutex_lock(&session->mutex);
-    for (kiln_load **link = &session->loads; *link; link = &(*link)->next) {
-        if (*link == load) {
-            *link = load->next;
-            break;
-        }
-    }
     pthread_mutex_unlock(&session->mutex);
 }
 
@@ -268,56 +260,80 @@ kiln_status kiln_load_begin(kiln_session *session, const char *name, const kiln_
 
 /* ---- the outcome ---- */
 
-static bool is_built(kiln_load *load)
+static bool claim(kiln_load *load)
 {
     pthread_mutex_lock(&load->mutex);
-    bool built = load->built;
+    bool mine = load->state == BUILT;
+    if (mine)
+        load->state = BINDING;
     pthread_mutex_unlock(&load->mutex);
-    return built;
+    return mine;
 }
 
-/* The mapping, once, on the calling thread. */
+/* The mapping, once, on the thread that comes first. */
 static void finish(kiln_load *load)
 {
-    if (load->finished || !is_built(load))
+    if (!claim(load))
         return;
     if (!load->joined)
         pthread_join(load->thread, NULL);
-    load->joined = load->finished = true;
+    load->joined = true;
     deliver_events(load);
     struct pollfd cancel = {.fd = load->cancel, .events = POLLIN};
-    if (load->status == KILN_OK && poll(&cancel, 1, 0) > 0)
-        load->status =
-            error_set(&load->error, KILN_CANCELLED, KILN_PHASE_BIND, "the load was cancelled");
-    if (load->status == KILN_OK) {
+    kiln_status status = load->status;
+    kiln_library *library = NULL;
+    if (status == KILN_OK && poll(&cancel, 1, 0) > 0)
+        status = error_set(&load->error, KILN_CANCELLED, KILN_PHASE_BIND, "the load was cancelled");
+    if (status == KILN_OK) {
         event_sink events = session_sink(load->session);
-        load->status = session_bind(load->session, &load->closure, &load->options, load->begin_ns,
-                                    &events, &load->library, &load->error);
+        status = session_bind(load->session, &load->closure, &load->options, load->begin_ns,
+                              &events, &library, &load->error);
     }
     closure_destroy(&load->closure);
+    if (status != KILN_OK)
+        session_forget_unused(load->session);
+    pthread_mutex_lock(&load->mutex);
+    load->status = status;
+    load->library = library;
+    load->state = FINISHED;
+    pthread_mutex_unlock(&load->mutex);
+    raise_flag(load->ready);
 }
 
 static kiln_status outcome(kiln_load *load, kiln_library **library, kiln_error **error)
 {
-    if (!load->finished)
-        return KILN_PENDING;
-    if (load->status != KILN_OK) {
-        if (error)
-            *error = error_copy(load->error);
-        return load->status;
-    }
-    if (load->handed_out)
+    kiln_status status = KILN_PENDING;
+    pthread_mutex_lock(&load->mutex);
+    if (load->state == FINISHED)
+        status = load->status;
+    bool again = status == KILN_OK && load->handed_out;
+    if (status == KILN_OK)
+        load->handed_out = true;
+    if (status != KILN_OK && status != KILN_PENDING && error)
+        *error = error_copy(load->error);
+    pthread_mutex_unlock(&load->mutex);
+    if (again)
         return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_BIND,
                          "the load has handed out its library already");
-    load->handed_out = true;
-    *library = load->library;
-    return KILN_OK;
+    if (status == KILN_OK)
+        *library = load->library;
+    return status;
+}
+
+static bool is_finished(kiln_load *load)
+{
+    pthread_mutex_lock(&load->mutex);
+    bool finished = load->state == FINISHED;
+    pthread_mutex_unlock(&load->mutex);
+    return finished;
 }
 
 kiln_status kiln_load_poll(kiln_load *load, kiln_library **library, kiln_error **error)
 {
     if (error)
         *error = NULL;
+    if (!library)
+        return error_null(error, "library");
     deliver_events(load);
     finish(load);
     return outcome(load, library, error);
@@ -330,12 +346,14 @@ kiln_status kiln_load_wait(kiln_load *load, int timeout_ms, kiln_library **libra
         timeout_ms < 0 ? INT64_MAX : os_clock_steady_ns() + (int64_t)timeout_ms * 1000000;
     if (error)
         *error = NULL;
+    if (!library)
+        return error_null(error, "library");
     for (;;) {
         lower_flag(load->ready);
         deliver_events(load);
         finish(load);
         int64_t left = deadline == INT64_MAX ? -1 : deadline - os_clock_steady_ns();
-        if (load->finished || (deadline != INT64_MAX && left <= 0))
+        if (is_finished(load) || (deadline != INT64_MAX && left <= 0))
             return outcome(load, library, error);
         struct pollfd ready = {.fd = load->ready, .events = POLLIN};
         poll(&ready, 1, left < 0 ? -1 : (int)((left + 999999) / 1000000));
@@ -344,30 +362,109 @@ kiln_status kiln_load_wait(kiln_load *load, int timeout_ms, kiln_library **libra
 
 void kiln_load_cancel(kiln_load *load)
 {
-    raise_flag(load->cancel);
+    if (load)
+        raise_flag(load->cancel);
+}
+
+/* Whoever dispatches has done with it after this. */
+static void leave_load(kiln_load *load)
+{
+    kiln_session *session = load->session;
+    pthread_mutex_lock(&session->mutex);
+    for (kiln_load **link = &session->loads; *link; link = &(*link)->next) {
+        if (*link == load) {
+            *link = load->next;
+            break;
+        }
+    }
+    while (load->users > 0)
+        pthread_cond_wait(&session->flights_changed, &session->mutex);
+    pthread_mutex_unlock(&session->mutex);
 }
 
 void kiln_load_destroy(kiln_load *load)
 {
     if (!load)
         return;
-    leave_load(load);
+    if (load->session)
+        leave_load(load);
     if (!load->joined) {
         raise_flag(load->cancel);
         pthread_join(load->thread, NULL);
     }
     if (load->library && !load->handed_out)
         library_release(load->library);
+    closure_destroy(&load->closure);
+    if (load->session)
+        session_forget_unused(load->session);
     load_free(load);
+}
+
+/* A load that its session leaves behind is an error object for whoever still asks it. */
+static void orphan(kiln_load *load)
+{
+    raise_flag(load->cancel);
+    if (!load->joined)
+        pthread_join(load->thread, NULL);
+    load->joined = true;
+    pthread_mutex_lock(&load->mutex);
+    if (load->state != FINISHED || (load->status == KILN_OK && !load->handed_out)) {
+        kiln_error_destroy(load->error);
+        load->error = NULL;
+        load->status = error_set(&load->error, KILN_CANCELLED, KILN_PHASE_BIND,
+                                 "the load's session has ended");
+    }
+    closure_destroy(&load->closure);
+    load->library = NULL;
+    load->state = FINISHED;
+    load->session = NULL;
+    pthread_mutex_unlock(&load->mutex);
 }
 
 void session_end_loads(kiln_session *session)
 {
+    while (session->loads) {
+        kiln_load *load = session->loads;
+        session->loads = load->next;
+        orphan(load);
+    }
+}
+
+/* ---- fork ---- */
+
+void session_loads_before_fork(kiln_session *session)
+{
+    for (kiln_load *load = session->loads; load; load = load->next)
+        pthread_mutex_lock(&load->mutex);
+}
+
+static void renew_eventfd(int fd)
+{
+    int fresh = fd >= 0 ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+    if (fresh < 0)
+        return;
+    dup3(fresh, fd, O_CLOEXEC);
+    close(fresh);
+}
+
+/* The child has copies of the loads, but none of their threads; and wake-ups that it must not share. */
+void session_loads_after_fork(kiln_session *session, bool in_child)
+{
+    if (in_child)
+        renew_eventfd(session->descriptor);
     for (kiln_load *load = session->loads; load; load = load->next) {
-        raise_flag(load->cancel);
-        if (!load->joined)
-            pthread_join(load->thread, NULL);
-        load->joined = true;
+        if (in_child) {
+            renew_eventfd(load->cancel);
+            renew_eventfd(load->ready);
+            load->users = 0;
+        }
+        if (in_child && load->state < BINDING) {
+            load->joined = true;
+            load->state = FINISHED;
+            load->status = error_set(&load->error, KILN_CANCELLED, KILN_PHASE_BIND,
+                                     "the load was left behind by a fork: begin it again");
+        }
+        pthread_mutex_unlock(&load->mutex);
     }
 }
 
@@ -379,7 +476,7 @@ int kiln_session_descriptor(kiln_session *session)
     return session ? session_descriptor(session) : -1;
 }
 
-/* A load that has something to do, or NULL. *any: whether loads are under way at all. */
+/* A load that has something to do, held for this thread, or NULL. *any: whether loads are under way at all. */
 static kiln_load *next_ready(kiln_session *session, bool *any)
 {
     kiln_load *found = NULL;
@@ -387,13 +484,23 @@ static kiln_load *next_ready(kiln_session *session, bool *any)
     pthread_mutex_lock(&session->mutex);
     for (kiln_load *load = session->loads; load && !found; load = load->next) {
         pthread_mutex_lock(&load->mutex);
-        *any |= !load->finished;
-        if (load->first_event || (load->built && !load->finished))
+        *any |= load->state != FINISHED;
+        if (load->first_event || load->state == BUILT) {
             found = load;
+            load->users++;
+        }
         pthread_mutex_unlock(&load->mutex);
     }
     pthread_mutex_unlock(&session->mutex);
     return found;
+}
+
+static void let_go(kiln_session *session, kiln_load *load)
+{
+    pthread_mutex_lock(&session->mutex);
+    load->users--;
+    pthread_cond_broadcast(&session->flights_changed);
+    pthread_mutex_unlock(&session->mutex);
 }
 
 kiln_status kiln_session_dispatch(kiln_session *session, int timeout_ms, kiln_error **error)
@@ -403,13 +510,14 @@ kiln_status kiln_session_dispatch(kiln_session *session, int timeout_ms, kiln_er
     session = session_or_default(session);
     if (!session)
         return error_no_memory(error);
-    load_collect();
+    session_collect(session);
     bool any = false, worked = false;
     for (int round = 0;; round++) {
         lower_flag(session->descriptor);
         for (kiln_load *load; (load = next_ready(session, &any)); worked = true) {
             deliver_events(load);
             finish(load);
+            let_go(session, load);
         }
         if (worked || !any || round > 0 || timeout_ms == 0)
             return KILN_OK;

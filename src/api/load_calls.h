@@ -6,5 +6,8 @@
 
 /* Cancel all loads under way and wait until their threads have ended. */
 void session_end_loads(kiln_session *session);
+/* The handlers of fork; the session's mutex is held. */
+void session_loads_before_fork(kiln_session *session);
+void session_loads_after_fork(kiln_session *session, bool in_child);
 
 #endif

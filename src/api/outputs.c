@@ -177,10 +177,14 @@ kiln_status kiln_compile(kiln_session *session, const kiln_spec *spec,
     kiln_status status = options_read(&ours, sizeof ours, options, "compile", error);
     if (status == KILN_OK)
         status = spec_check(spec, error);
-    if (status == KILN_OK)
-        status = session_build_dependencies(session, spec, &context, &closure, &direct, error);
     if (status != KILN_OK)
         return status;
+    session_count_busy(session, 1);
+    status = session_build_dependencies(session, spec, &context, &closure, &direct, error);
+    if (status != KILN_OK) {
+        session_count_busy(session, -1);
+        return status;
+    }
     node node = {.spec = (kiln_spec *)spec,
                  .dependencies = direct,
                  .dependency_count = spec->dependencies.count};
@@ -189,6 +193,7 @@ kiln_status kiln_compile(kiln_session *session, const kiln_spec *spec,
         status = run(session, &building.build, &ours, outputs, error);
         node_build_end(&building);
     }
+    session_count_busy(session, -1);
     free(direct);
     closure_destroy(&closure);
     return status;

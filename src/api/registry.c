@@ -75,6 +75,8 @@ kiln_status kiln_session_register(kiln_session *session, const kiln_spec *spec, 
     session = session_or_default(session);
     if (!session)
         return error_no_memory(error);
+    if (!spec)
+        return error_null(error, "spec");
     kiln_status status = spec_check(spec, error);
     if (status != KILN_OK)
         return status;
@@ -94,6 +96,8 @@ kiln_status kiln_session_unregister(kiln_session *session, const char *name, kil
     session = session_or_default(session);
     if (!session)
         return error_no_memory(error);
+    if (!name)
+        return error_null(error, "name");
     bool found;
     pthread_mutex_lock(&session->mutex);
     size_t place = find(session, name, &found);
@@ -113,7 +117,7 @@ bool kiln_session_is_registered(kiln_session *session, const char *name)
 {
     bool found = false;
     session = session_or_default(session);
-    if (!session)
+    if (!session || !name)
         return false;
     pthread_mutex_lock(&session->mutex);
     find(session, name, &found);
@@ -129,6 +133,8 @@ kiln_status kiln_session_names(kiln_session *session, char ***names, size_t *cou
     session = session_or_default(session);
     if (!session)
         return error_no_memory(error);
+    if (!names)
+        return error_null(error, "names");
     pthread_mutex_lock(&session->mutex);
     size_t found = session->spec_count;
     char **list = calloc(found + 1, sizeof *list);
@@ -195,6 +201,8 @@ kiln_status kiln_session_import_commands(kiln_session *session, const char *path
 {
     if (error)
         *error = NULL;
+    if (!path || !name)
+        return error_null(error, path ? "name" : "path");
     kiln_spec *spec = NULL;
     kiln_status status = import_commands(path, target, name, &spec, error);
     if (status == KILN_OK)

@@ -2,6 +2,7 @@
  *
  * Dependencies are walked depth first and built before their dependents, each once. Of threads that
  * want the same build, one does it and the others wait for its flight. */
+#include <assert.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,7 @@ static bool is_cancelled(int cancel)
 static kiln_status join(kiln_session *session, flight *flight, int cancel, image **out,
                         kiln_error **error)
 {
+    assert(!*out);
     enum { look_every_ns = 20 * 1000 * 1000 };
     bool cancelled = false;
     flight->waiting++;
@@ -115,63 +117,83 @@ static void land(kiln_session *session, flight *flight, kiln_status status, imag
         flight_destroy(flight);
 }
 
-/* What the cache does not have: by another thread's flight, or by one of our own. */
-static kiln_status build_or_join(kiln_session *session, build *build, image **out,
-                                 kiln_error **error)
+static kiln_status fly(kiln_session *session, flight *own, build *build, image **out,
+                       kiln_error **error)
 {
-    flight *own = calloc(1, sizeof *own);
-    if (!own)
-        return error_no_memory(error);
-    pthread_mutex_lock(&session->mutex);
-    image *known = find_uncached(session, build);
-    flight *other = known ? NULL : find_flight(session, &build->key);
-    kiln_status status = KILN_OK;
-    if (other)
-        status = join(session, other, build->context->cancel, out, error);
-    if (!known && !other) {
-        own->key = build->key;
-        own->next = session->flights;
-        session->flights = own;
-    }
-    pthread_mutex_unlock(&session->mutex);
-    if (known)
-        *out = known;
-    if (known || other) {
-        free(own);
-        return status;
-    }
     kiln_error *failure = NULL;
-    image *built = NULL;
-    status = build_finish(build, &built, &failure);
-    land(session, own, status, built, failure);
-    if (status == KILN_OK)
-        *out = built;
-    else if (error)
+    kiln_status status = build_finish(build, out, &failure);
+    land(session, own, status, *out, failure);
+    if (error)
         *error = failure;
     else
         kiln_error_destroy(failure);
     return status;
 }
 
+/* What the cache does not have: by another thread's flight, or by one of our own. *stale: the flight that was joined had begun
+ * before this call did, so that it may have read sources as they were before: look again. */
+static kiln_status build_or_join(kiln_session *session, build *build, int64_t begin_ns, image **out,
+                                 bool *stale, kiln_error **error)
+{
+    flight *own = calloc(1, sizeof *own);
+    if (!own)
+        return error_no_memory(error);
+    *stale = false;
+    pthread_mutex_lock(&session->mutex);
+    *out = find_uncached(session, build);
+    flight *other = *out ? NULL : find_flight(session, &build->key);
+    kiln_status status = KILN_OK;
+    if (other && pthread_equal(other->builder, pthread_self())) {
+        status = error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_COMPILE,
+                           "library '%s' is being built by this very thread, whose event callback "
+                           "asks for it: load it after the callback has returned",
+                           build->spec->name);
+    } else if (other) {
+        *stale = other->begin_ns < begin_ns;
+        status = join(session, other, build->context->cancel, out, error);
+        /* That one was given up is no reason to give up the other. */
+        *stale |= status == KILN_CANCELLED && !is_cancelled(build->context->cancel);
+    } else if (!*out) {
+        own->key = build->key;
+        own->begin_ns = os_clock_steady_ns();
+        own->builder = pthread_self();
+        own->next = session->flights;
+        session->flights = own;
+    }
+    bool mine = !*out && !other;
+    pthread_mutex_unlock(&session->mutex);
+    if (mine)
+        return fly(session, own, build, out, error);
+    free(own);
+    return status;
+}
+
 static kiln_status build_node(kiln_session *session, build *build, image **out, kiln_error **error)
 {
+    int64_t begin_ns = os_clock_steady_ns();
     kiln_status status = build_begin(build, error);
     if (status != KILN_OK)
         return status;
-    *out = build_lookup(build);
-    if (!*out) {
-        status = build_or_join(session, build, out, error);
-        if (status == KILN_OK)
-            atomic_fetch_add(&session->misses, 1);
-        return status;
+    for (bool stale = true; stale;) {
+        *out = build_lookup(build);
+        if (*out) {
+            atomic_fetch_add(&session->hits, 1);
+            build_emit_hit(build);
+            return KILN_OK;
+        }
+        status = build_or_join(session, build, begin_ns, out, &stale, error);
+        if (!stale)
+            break;
+        image_release(*out);
+        *out = NULL;
+        if (error) {
+            kiln_error_destroy(*error);
+            *error = NULL;
+        }
     }
-    atomic_fetch_add(&session->hits, 1);
-    build->context->events.emit(build->context->events.data,
-                                &(kiln_event){.size = sizeof(kiln_event),
-                                              .kind = KILN_EVENT_LOOKUP_HIT,
-                                              .library = build->spec->name,
-                                              .hit = true});
-    return KILN_OK;
+    if (status == KILN_OK)
+        atomic_fetch_add(&session->misses, 1);
+    return status;
 }
 
 /* ---- a node's surroundings ---- */
@@ -194,16 +216,16 @@ kiln_status node_build_begin(const closure *closure, const node *node, const bui
 {
     *out = (node_build){0};
     bool *marked = calloc(closure->count + 1, sizeof *marked);
-    out->dependencies = calloc(node->dependency_count + 1, sizeof *out->dependencies);
+    out->dependencies = calloc(closure->count + 1, sizeof *out->dependencies);
     out->providers = calloc(closure->count + 1, sizeof *out->providers);
     bool done = marked && out->dependencies && out->providers;
     if (done)
         mark_indirect(closure, node, marked);
-    for (size_t i = 0; done && i < node->dependency_count; i++)
-        out->dependencies[i] = closure->nodes[node->dependencies[i]].image;
+    /* Indirect ones too, nearest first: their headers travel with public arguments, so do their symbols. */
     for (size_t i = closure->count; done && i-- > 0;) {
         if (!marked[i])
             continue;
+        out->dependencies[out->build.dependency_count++] = closure->nodes[i].image;
         out->providers[out->build.provider_count++] = closure->nodes[i].spec;
         done = spec_public_arguments(closure->nodes[i].spec, &out->inherited);
     }
@@ -212,7 +234,6 @@ kiln_status node_build_begin(const closure *closure, const node *node, const bui
     out->build.spec = node->spec;
     out->build.inherited = &out->inherited;
     out->build.dependencies = out->dependencies;
-    out->build.dependency_count = node->dependency_count;
     out->build.providers = out->providers;
     if (done)
         return KILN_OK;
@@ -323,10 +344,11 @@ static kiln_status visit(walk *walk, kiln_spec *spec, size_t *index)
 }
 
 /* While a load is under way the compiler process is not to be stopped. */
-static void count_busy(kiln_session *session, int change)
+void session_count_busy(kiln_session *session, int change)
 {
     pthread_mutex_lock(&session->mutex);
-    session->busy += (unsigned)change;
+    if (change > 0 || session->busy > 0) /* a fork in between starts anew at 0 */
+        session->busy += (unsigned)change;
     pthread_mutex_unlock(&session->mutex);
 }
 
@@ -336,9 +358,9 @@ kiln_status session_build(kiln_session *session, kiln_spec *spec, const build_co
     size_t index;
     walk walk = {.session = session, .context = context, .closure = closure, .error = error};
     *closure = (struct closure){0};
-    count_busy(session, 1);
+    session_count_busy(session, 1);
     kiln_status status = visit(&walk, spec, &index);
-    count_busy(session, -1);
+    session_count_busy(session, -1);
     string_list_destroy(&walk.path);
     if (status != KILN_OK)
         closure_destroy(closure);

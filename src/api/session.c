@@ -65,9 +65,10 @@ static kiln_status open_store(kiln_session *session, const kiln_session_options 
     char *path = cache_directory(options);
     if (!path)
         return KILN_OK;
-    kiln_status status = store_open(path, &session->store, error);
+    bool named = options->cache_directory || from_environment("KILN_CACHE_DIR");
+    kiln_status status = store_open(path, &session->store, named ? error : NULL);
     free(path);
-    return status;
+    return named ? status : KILN_OK;
 }
 
 static kiln_status create(const kiln_session_options *options, kiln_session *session,
@@ -128,6 +129,10 @@ void kiln_session_destroy(kiln_session *session)
         session->libraries->references = 1;
         library_release(session->libraries);
     }
+    session_collect(session);
+    for (size_t i = 0; i < session->departing_count; i++)
+        image_release(session->departing[i]);
+    free(session->departing);
     for (size_t i = 0; i < session->uncached_count; i++)
         image_release(session->uncached[i]);
     free(session->uncached);

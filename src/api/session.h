@@ -16,6 +16,8 @@
 typedef struct flight {
     struct flight *next;
     digest key;
+    int64_t begin_ns; /* by os_clock_steady_ns */
+    pthread_t builder;
     unsigned waiting; /* threads that still want the result */
     bool done;
     kiln_status status;
@@ -30,6 +32,7 @@ struct kiln_library {
     loaded *loaded;
     unsigned references; /* handed out, and by dependents; guarded by the session's mutex */
     bool global;
+    digest lent; /* names and addresses of the host symbols that it took */
     char key[digest_hex_size];
     kiln_library **dependencies;
     size_t dependency_count;
@@ -49,6 +52,8 @@ struct kiln_session {
     image **
         uncached; /* images that no cache keeps, while a library of theirs may be asked for again */
     size_t uncached_count, uncached_capacity;
+    image **departing; /* closed, but not out of the address space yet */
+    size_t departing_count, departing_capacity;
     kiln_load *loads;
     unsigned busy;  /* loads under way, of any kind */
     int descriptor; /* an eventfd: something for kiln_session_dispatch */
@@ -91,6 +96,8 @@ typedef struct closure {
 kiln_status session_build(kiln_session *session, kiln_spec *spec, const build_context *context,
                           closure *closure, kiln_error **error);
 void closure_destroy(closure *closure);
+/* While something is being built the compiler process is not to be stopped. */
+void session_count_busy(kiln_session *session, int change);
 /* What a build is lent by its session. */
 build_context session_context(kiln_session *session, event_sink events, int cancel);
 /* The sink of blocking calls: straight to the callback. */
@@ -125,6 +132,10 @@ kiln_status session_bind(kiln_session *session, const closure *closure, const bi
 kiln_status bind_options_read(const kiln_session *session, const kiln_load_options *options,
                               bind_options *out, kiln_error **error);
 kiln_status library_release(kiln_library *library);
+/* Forget images that no cache keeps and no library is made of: a load has ended without one. */
+void session_forget_unused(kiln_session *session);
+/* Let go what has become free since it was closed, and tell of it. */
+void session_collect(kiln_session *session);
 
 /* ---- symbols (symbols.c) ---- */
 void symbol_index_destroy(struct symbol_index *index);

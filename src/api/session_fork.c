@@ -3,9 +3,8 @@
  * The fork waits until no lock of ours is held, so that the child finds every structure whole. The
  * child then drops what belongs to the parent: the connection to the compiler process, and builds
  * that other threads had under way. */
+#include "api/load_calls.h"
 #include "api/session.h"
-
-#include <stdlib.h>
 
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER; /* taken before every other lock */
 static kiln_session *sessions;
@@ -16,14 +15,18 @@ static void before_fork(void)
     pthread_mutex_lock(&list_mutex);
     for (kiln_session *session = sessions; session; session = session->next) {
         pthread_mutex_lock(&session->mutex);
+        session_loads_before_fork(session);
         compiler_before_fork(session->compiler);
+        store_before_fork(session->store);
     }
 }
 
 static void after_fork_in_parent(void)
 {
     for (kiln_session *session = sessions; session; session = session->next) {
+        store_after_fork(session->store);
         compiler_after_fork(session->compiler, false);
+        session_loads_after_fork(session, false);
         pthread_mutex_unlock(&session->mutex);
     }
     pthread_mutex_unlock(&list_mutex);
@@ -33,7 +36,11 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
     for (kiln_session *session = sessions; session; session = session->next) {
+        store_after_fork(session->store);
         compiler_after_fork(session->compiler, true);
+        session_loads_after_fork(session, true);
+        for (kiln_library *library = session->libraries; library; library = library->next)
+            pthread_mutex_init(&library->symbols_mutex, NULL);
         session->flights = NULL;
         session->busy = 0;
         pthread_cond_init(&session->flights_changed, NULL);

@@ -80,6 +80,12 @@ kiln_status error_set_errno(kiln_error **error, kiln_status code, kiln_phase pha
     return status;
 }
 
+kiln_status error_null(kiln_error **error, const char *argument)
+{
+    return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "the argument `%s` is NULL",
+                     argument);
+}
+
 kiln_status error_no_memory(kiln_error **error)
 {
     if (error)

@@ -17,6 +17,8 @@ kiln_status error_set(kiln_error **error, kiln_status code, kiln_phase phase, co
 /* The same, with ": " and the text of errno_value after the message. */
 kiln_status error_set_errno(kiln_error **error, kiln_status code, kiln_phase phase, int errno_value,
                             const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* INVALID_ARGUMENT: the argument of that name is NULL. */
+kiln_status error_null(kiln_error **error, const char *argument);
 kiln_status error_no_memory(kiln_error **error);
 
 /* A deep copy, so that two threads that waited for one load both get its error. */

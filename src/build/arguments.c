@@ -18,6 +18,7 @@ static const struct refused {
     match match;
     const char *reason;
 } refused[] = {
+    {"@", PREFIX, "what is in the file could not be checked; pass its arguments themselves"},
     {"-o", JOINED_OR_NEXT, "it chooses an output; Kiln keeps outputs in memory and in its cache"},
     {"--output", JOINED_OR_NEXT,
      "it chooses an output; Kiln keeps outputs in memory and in its cache"},
@@ -174,4 +175,12 @@ bool argument_is_native(const char *argument)
 {
     return strcmp(argument, "-march=native") == 0 || strcmp(argument, "-mcpu=native") == 0 ||
            strcmp(argument, "-mtune=native") == 0;
+}
+
+bool arguments_are_native(const string_list *list)
+{
+    for (size_t i = 0; list && i < list->count; i++)
+        if (argument_is_native(list->items[i]))
+            return true;
+    return false;
 }

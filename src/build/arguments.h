@@ -24,5 +24,6 @@ bool arguments_add_absolute(string_list *list, const char *previous, const char 
 /* Whether an argument asks for what this machine's processor can do (-march=native and the like).
  */
 bool argument_is_native(const char *argument);
+bool arguments_are_native(const string_list *list);
 
 #endif

@@ -34,7 +34,7 @@ typedef struct build {
     const build_context *context;
     const kiln_spec *spec;
     const string_list *inherited; /* public arguments of dependencies */
-    image *const *dependencies;   /* direct ones, in order of declaration */
+    image *const *dependencies;   /* indirect ones too, nearest first */
     size_t dependency_count;
     const kiln_spec *const
         *providers; /* of all dependencies, indirect ones too: they lend their memory headers */
@@ -60,6 +60,8 @@ typedef struct build {
  * build_end must follow, also after an error. */
 kiln_status build_begin(build *build, kiln_error **error);
 image *build_lookup(build *build);
+/* Tell the session's callback that the cache had it. */
+void build_emit_hit(const build *build);
 /* Whether a known image, one that no cache keeps, still is what a build would make. */
 bool build_image_holds(const build *build, image *image);
 kiln_status build_finish(build *build, image **out, kiln_error **error);
@@ -69,6 +71,8 @@ void build_end(build *build);
 typedef struct unit_result {
     int fd;     /* the object, or -1 */
     char *path; /* of the object in the cache, or NULL */
+    bool in_lead; /* the lead job has it, as its descriptor lead_index */
+    uint32_t lead_index;
     digest content;
     uint64_t size;
     bool cxx, hit, done;

@@ -1,52 +1,29 @@
 /* build_link.c - the lead job's last step: linking the objects of a library. */
-#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/path.h"
 #include "build/build_link.h"
 #include "os/os.h"
-
-static void add_text(digest_state *state, const char *string)
-{
-    digest_string(state, string ? string : "");
-}
 
 /* An image is named by what it is linked from, so that building the same again gives the same name,
  * and its dependents stay valid. What no cache keeps is unique to the load. */
 void link_name_image(const miss *miss, char id[record_image_id_size])
 {
-    const build *build = miss->build;
+    static atomic_uint counter;
     digest_state state;
     digest_begin(&state);
-    digest_add(&state, build->key.bytes, digest_size);
-    for (size_t i = 0; i < build->units.count; i++) {
-        const unit *unit = &build->units.items[i];
-        digest_add(&state, miss->results[i].content.bytes, digest_size);
-        if (build_is_compiled(unit) || unit->source->bytes)
-            continue;
-        os_kind kind;
-        os_identity identity = {0};
-        char *path = path_join(build->spec->directory, unit->path);
-        if (path && os_identify(AT_FDCWD, path, &kind, &identity) == 0)
-            digest_add(&state, &identity, sizeof identity);
-        free(path);
-    }
-    for (size_t i = 0; i < miss->package_link.count; i++)
-        add_text(&state, miss->package_link.items[i]);
-    if (!build->context->store) {
-        static atomic_uint counter;
-        digest_number(&state, (uint64_t)os_clock_file_ns());
-        digest_number(&state, (uint64_t)getpid());
-        digest_number(&state, atomic_fetch_add(&counter, 1));
-    }
+    digest_add(&state, miss->build->key.bytes, digest_size);
+    digest_number(&state, (uint64_t)os_clock_file_ns());
+    digest_number(&state, (uint64_t)os_clock_steady_ns());
+    digest_number(&state, (uint64_t)getpid());
+    digest_number(&state, atomic_fetch_add(&counter, 1));
     digest name = digest_end(&state);
     char hex[digest_hex_size];
     digest_hex(&name, hex);
-    memcpy(id, "kiln-", 5);
-    memcpy(id + 5, hex, 32);
-    id[37] = '\0';
+    snprintf(id, record_image_id_size, "kiln-%.32s", hex);
 }
 
 typedef struct request {
@@ -82,8 +59,17 @@ static bool add_input(miss *miss, size_t index, request *request)
     request->input_pointers[index] = input;
     input->name = wire_bytes(unit->path);
     input->cxx = result->cxx;
+    if (miss->lead_holds_object && miss->lead_unit == index) {
+        input->from_compile = true;
+        return true;
+    }
     if (result->path) {
         input->path = wire_bytes(result->path);
+        return true;
+    }
+    if (result->in_lead) {
+        input->has_fd = true;
+        input->content_fd = result->lead_index;
         return true;
     }
     int fd = result->fd;
@@ -96,9 +82,6 @@ static bool add_input(miss *miss, size_t index, request *request)
         if (fd < 0)
             return false;
         request->memory_fds[request->memory_fd_count++] = fd;
-    } else if (miss->lead_holds_object && miss->lead_unit == index) {
-        input->from_compile = true;
-        return true;
     }
     input->has_fd = true;
     return job_attach(&miss->lead, fd, &input->content_fd);

@@ -177,8 +177,7 @@ static kiln_status place_image(miss *miss, link_output *output, image *image, os
     if (store && store_add_content(store, STORE_IMAGE, &output->content, output->fd,
                                    (size_t)output->size, identity)) {
         bool refreshed;
-        if (output->symbol_table_size)
-            store_add_bytes(store, STORE_SYMBOLS, &output->content, output->symbol_table,
+        image_write_symbols(store, &output->content, output->symbol_table,
                             output->symbol_table_size);
         keep_sources(miss->build);
         image->in_cache = true;
@@ -253,6 +252,7 @@ static bool miss_begin(miss *miss, build *build)
 {
     *miss = (struct miss){.build = build, .lead = {.socket = -1, .cancel = -1}};
     miss->begun_file_ns = os_clock_file_ns();
+    miss->unit_count = build->units.count;
     miss->results = calloc(build->units.count + 1, sizeof *miss->results);
     miss->source_arguments = calloc(build->units.count + 1, sizeof *miss->source_arguments);
     for (size_t i = 0; miss->results && i < build->units.count; i++)
@@ -263,7 +263,7 @@ static bool miss_begin(miss *miss, build *build)
 void miss_destroy(miss *miss)
 {
     job_close(&miss->lead);
-    for (size_t i = 0; i < miss->build->units.count; i++) {
+    for (size_t i = 0; i < miss->unit_count; i++) {
         if (miss->results)
             unit_result_destroy(&miss->results[i]);
         if (miss->source_arguments)
@@ -279,6 +279,24 @@ void miss_destroy(miss *miss)
 
 /* One attempt. *again: an input changed meanwhile; what was built is handed out, but not recorded.
  */
+/* The compiler may have been replaced since the key was made, which only shows when it is started. */
+static kiln_status check_compiler(build *build, bool *replaced, kiln_error **error)
+{
+    digest identity;
+    kiln_status status =
+        compiler_identify(build->context->compiler, build->context->store, &identity, error);
+    *replaced = status == KILN_OK && !digest_equal(&identity, &build->compiler_identity);
+    if (!*replaced)
+        return status;
+    char *reason = build->miss_reason;
+    build->miss_reason = NULL;
+    build_end(build);
+    status = build_begin(build, error);
+    build->miss_reason = reason;
+    return status;
+}
+
+/* *changed: an input changed meanwhile; what was built, if anything, is handed out, but not recorded. */
 static kiln_status attempt(build *build, image **out, char **changed, kiln_error **error)
 {
     miss miss;
@@ -287,6 +305,14 @@ static kiln_status attempt(build *build, image **out, char **changed, kiln_error
     kiln_status status = miss_begin(&miss, build) ? KILN_OK : error_no_memory(error);
     if (status == KILN_OK)
         status = build_plan(&miss, error);
+    miss.links = true;
+    bool replaced = false;
+    if (status == KILN_OK)
+        status = check_compiler(build, &replaced, error);
+    if (replaced) {
+        *changed = strdup("kiln-compiler");
+        goto cleanup;
+    }
     if (status == KILN_OK) {
         /* Somebody else may have built it before the lock was ours. */
         char *reason = build->miss_reason;
@@ -312,7 +338,11 @@ cleanup:
 
 kiln_status build_finish(build *build, image **out, kiln_error **error)
 {
-    build_emit(build, &(kiln_event){.kind = KILN_EVENT_LOOKUP_MISS, .text = build->miss_reason});
+    build_emit(build, &(kiln_event){.kind = KILN_EVENT_LOOKUP_MISS,
+                                    .text = build->miss_reason ? build->miss_reason
+                                                               : "this session has no cache",
+                                    .seconds = build->seconds[KILN_PHASE_SPEC] +
+                                               build->seconds[KILN_PHASE_LOOKUP]});
     for (int i = 1;; i++) {
         char *changed = NULL;
         image *image = NULL;
@@ -324,10 +354,17 @@ kiln_status build_finish(build *build, image **out, kiln_error **error)
                                                 .text = "a source keeps changing while it is "
                                                         "compiled: the result is not cached"});
             free(changed);
+            if (status == KILN_OK && !image)
+                return error_set(error, KILN_COMPILER, KILN_PHASE_PLAN,
+                                 "kiln-compiler keeps being replaced while it is used");
             *out = image;
             return status;
         }
         free(changed);
+        if (image && !build->miss_reason) {
+            build->miss_reason = image->miss_reason;
+            image->miss_reason = NULL;
+        }
         image_release(image);
     }
 }
@@ -361,6 +398,7 @@ kiln_status build_combine(build *build, uint32_t combined_output, int *fd, size_
     kiln_status status = miss_begin(&miss, build) ? KILN_OK : error_no_memory(error);
     if (status == KILN_OK)
         status = build_plan(&miss, error);
+    miss.links = true;
     if (status == KILN_OK)
         status = build_units(&miss, error);
     if (status == KILN_OK)

@@ -1,9 +1,12 @@
 /* build_plan.c - the lead job's first step: the lock, packages, and arguments that sources carry
  * themselves. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "build/arguments.h"
 #include "build/build_steps.h"
 #include "os/os.h"
@@ -35,12 +38,53 @@ static kiln_status check_source_arguments(const miss *miss, size_t index, kiln_e
                      arguments[refused], miss->build->units.items[index].path, reason);
 }
 
+static kiln_status tell_failure(const miss *miss, const Kiln__Wire__DiagnosticList *list,
+                                kiln_error **error)
+{
+    const ProtobufCBinaryData *reason =
+        list && list->n_diagnostics ? &list->diagnostics[0]->message : NULL;
+    char *what = text_print("cannot plan the build of '%s'%s%.*s", miss->build->spec->name,
+                            reason ? ": " : "", reason ? (int)reason->len : 0,
+                            reason ? (const char *)reason->data : "");
+    kiln_status status = what ? build_failed(KILN_SPEC, KILN_PHASE_PLAN, what, list, error)
+                              : error_no_memory(error);
+    free(what);
+    return status;
+}
+
+/* A source that is not there is told before a compiler is asked about it. */
+static kiln_status check_sources(const build *build, kiln_error **error)
+{
+    for (size_t i = 0; i < build->units.count; i++) {
+        const unit *unit = &build->units.items[i];
+        os_kind kind = OS_FILE;
+        os_identity identity;
+        char *path = unit->source->bytes ? NULL : path_join(build->spec->directory, unit->path);
+        int failed = path ? os_identify(AT_FDCWD, path, &kind, &identity) : 0;
+        int errno_value = errno;
+        free(path);
+        if (failed)
+            return error_set_errno(error, KILN_IO, KILN_PHASE_PLAN, errno_value,
+                                   "cannot read '%s' of library '%s'", unit->path,
+                                   build->spec->name);
+        if (kind == OS_ABSENT)
+            return error_set(error, KILN_NOT_FOUND, KILN_PHASE_PLAN,
+                             "there is no file '%s', which library '%s' is made of (directory '%s')",
+                             unit->path, build->spec->name, build->spec->directory);
+        if (kind == OS_DIRECTORY)
+            return error_set(error, KILN_SPEC, KILN_PHASE_PLAN,
+                             "'%s' of library '%s' is a directory; name its files, or use a "
+                             "pattern like '%s/*.c'",
+                             unit->path, build->spec->name, unit->path);
+    }
+    return KILN_OK;
+}
+
 static kiln_status take_plan(miss *miss, const size_t *scanned, size_t scanned_count,
                              const Kiln__Wire__PlanReply *reply, kiln_error **error)
 {
     if (!reply->ok)
-        return build_failed(KILN_SPEC, KILN_PHASE_PLAN, "cannot plan the build", reply->diagnostics,
-                            error);
+        return tell_failure(miss, reply->diagnostics, error);
     bool done = job_inputs(reply->n_inputs, reply->inputs, &miss->inputs) &&
                 take_strings(reply->n_package_compile_arguments, reply->package_compile_arguments,
                              &miss->package_compile) &&
@@ -50,6 +94,14 @@ static kiln_status take_plan(miss *miss, const size_t *scanned, size_t scanned_c
     for (size_t i = 0; done && i < scanned_count && i < reply->n_sources; i++)
         done = take_strings(reply->sources[i]->n_arguments, reply->sources[i]->arguments,
                             &miss->source_arguments[scanned[i]]);
+    /* What the key did not show: a comment or a package asks for the processor at hand. */
+    bool native = arguments_are_native(&miss->package_compile);
+    for (size_t i = 0; done && i < scanned_count; i++)
+        native |= arguments_are_native(&miss->source_arguments[scanned[i]]);
+    digest processor = native ? key_processor() : (digest){0};
+    if (native && done)
+        done = input_set_add(&miss->inputs, "/processor", strlen("/processor"), INPUT_PROCESSOR,
+                             NULL, &processor);
     if (!done)
         return error_no_memory(error);
     for (size_t i = 0; i < scanned_count; i++) {
@@ -101,7 +153,9 @@ kiln_status build_plan(miss *miss, kiln_error **error)
     for (size_t i = 0; i < build->units.count; i++)
         if (may_carry_arguments(&build->units.items[i]))
             scanned[scanned_count++] = i;
-    kiln_status status = build_open_job(build, build->spec->name, &miss->lead, error);
+    kiln_status status = check_sources(build, error);
+    if (status == KILN_OK)
+        status = build_open_job(build, build->spec->name, &miss->lead, error);
     if (status == KILN_OK) {
         /* The lock serves those who would build the same at the same time; without one they only
          * work twice. */

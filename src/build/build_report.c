@@ -15,6 +15,14 @@ void build_emit(const build *build, const kiln_event *event)
     build->context->events.emit(build->context->events.data, &complete);
 }
 
+void build_emit_hit(const build *build)
+{
+    build_emit(build, &(kiln_event){.kind = KILN_EVENT_LOOKUP_HIT,
+                                    .hit = true,
+                                    .seconds = build->seconds[KILN_PHASE_SPEC] +
+                                               build->seconds[KILN_PHASE_LOOKUP]});
+}
+
 kiln_status build_failed(kiln_status code, kiln_phase phase, const char *what,
                          const Kiln__Wire__DiagnosticList *list, kiln_error **error)
 {

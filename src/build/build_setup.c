@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/path.h"
 #include "build/build_steps.h"
 #include "os/os.h"
 
@@ -195,13 +196,48 @@ bool build_compile_arguments(const miss *miss, size_t index, string_list *list)
         is_cxx_standard(spec->standard) == is_cxx &&
         !string_list_take(list, text_print("-std=%s", spec->standard)))
         return false;
-    return string_list_add_all(list, string_list_view(miss->build->inherited)) &&
-           string_list_add_all(list, string_list_view(&miss->source_arguments[index])) &&
+    /* A library's own directories are searched before those that its dependencies make public. */
+    return string_list_add_all(list, string_list_view(&miss->source_arguments[index])) &&
            add_spec_arguments(spec, list) &&
+           string_list_add_all(list, string_list_view(miss->build->inherited)) &&
            string_list_add_all(list, string_list_view(&miss->package_compile)) &&
            string_list_add_all(list, string_list_view(&unit->source->arguments)) &&
            add_provided_headers(miss->build, list) && add_debug_paths(miss->build, list) &&
            string_list_add(list, "-fPIC");
+}
+
+/* The loader is to find shared libraries where the link found them: beside those given by path, and in the directories of -L. */
+static bool add_run_path(const kiln_spec *spec, const char *directory, string_list *list)
+{
+    char *absolute = path_join(spec->directory, directory);
+    bool done = absolute && string_list_add(list, "-Xlinker") &&
+                string_list_add(list, "-rpath") && string_list_add(list, "-Xlinker") &&
+                string_list_add(list, absolute);
+    free(absolute);
+    return done;
+}
+
+static bool add_run_paths(const build *build, string_list *list)
+{
+    size_t count = list->count;
+    bool done = true;
+    for (size_t i = 0; done && i < count; i++) {
+        const char *argument = list->items[i];
+        if (strncmp(argument, "-L", 2) != 0)
+            continue;
+        if (argument[2])
+            done = add_run_path(build->spec, argument + 2, list);
+        else if (i + 1 < count)
+            done = add_run_path(build->spec, list->items[i + 1], list);
+    }
+    for (size_t i = 0; done && i < build->units.count; i++) {
+        if (build->units.items[i].kind != INPUT_SHARED_LIBRARY)
+            continue;
+        char *directory = path_parent(build->units.items[i].path);
+        done = directory && add_run_path(build->spec, directory, list);
+        free(directory);
+    }
+    return done;
 }
 
 bool build_link_arguments(const miss *miss, string_list *list)
@@ -211,9 +247,10 @@ bool build_link_arguments(const miss *miss, string_list *list)
     for (size_t i = 0; done && i < build->units.count; i++)
         done = string_list_add_all(list, string_list_view(&miss->source_arguments[i]));
     done = done && add_spec_arguments(build->spec, list) &&
+           string_list_add_all(list, string_list_view(build->inherited)) &&
            string_list_add_all(list, string_list_view(&miss->package_link));
     for (size_t i = 0; done && i < build->units.count; i++)
         done =
             string_list_add_all(list, string_list_view(&build->units.items[i].source->arguments));
-    return done && string_list_add(list, "-fPIC");
+    return done && add_run_paths(build, list) && string_list_add(list, "-fPIC");
 }

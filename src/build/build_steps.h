@@ -8,6 +8,7 @@
 /* The work of one miss. */
 typedef struct miss {
     build *build;
+    size_t unit_count;
     unit_result *results; /* one a unit */
     job lead;
     string_list *source_arguments; /* one a unit: from its comment */
@@ -17,6 +18,7 @@ typedef struct miss {
     int64_t begun_file_ns;  /* by os_clock_file_ns, before anything was read */
     bool lead_holds_object; /* the lead compiled lead_unit: the link takes it from there */
     size_t lead_unit;
+    bool links; /* a link follows */
 } miss;
 
 double build_seconds_since(int64_t begin_ns);

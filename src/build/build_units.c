@@ -34,9 +34,16 @@ typedef struct compilation {
     bool refreshed;
 } compilation;
 
+/* Only the first failure is told; what other jobs meet afterwards has no object to go to. */
+static kiln_error **first_error(const compilation *compilation)
+{
+    bool first = compilation->status == KILN_OK && compilation->failure_count == 0;
+    return first ? compilation->error : NULL;
+}
+
 /* ---- the cache of objects ---- */
 
-static void name_unit_key(compilation *compilation, size_t index)
+static bool name_unit_key(compilation *compilation, size_t index)
 {
     build *build = compilation->miss->build;
     ingredients list = {0};
@@ -44,9 +51,11 @@ static void name_unit_key(compilation *compilation, size_t index)
     context.package_arguments = &compilation->miss->package_compile;
     key_of_unit(build->spec, &build->units.items[index],
                 &compilation->miss->source_arguments[index], &context, &list);
-    if (!list.failed)
+    bool named = !list.failed;
+    if (named)
         compilation->keys[index] = ingredients_digest(&list);
     ingredients_destroy(&list);
+    return named;
 }
 
 static bool take_object(compilation *compilation, size_t index, record *record, uint32_t result,
@@ -69,22 +78,20 @@ static bool take_object(compilation *compilation, size_t index, record *record, 
     unit->content = entry.fixed.content;
     unit->size = identity.size;
     unit->cxx = entry.fixed.needs_cxx;
-    unit->hit = unit->done = true;
     store_mark_used(store, &unit->content);
     close(fd);
-    return unit->path && record_add_inputs(record, result, &miss->inputs) &&
-           build_repeat_warnings(miss->build, &entry, &miss->warnings);
+    unit->hit = unit->done = unit->path &&
+                             record_add_inputs(record, result, &miss->inputs) &&
+                             build_repeat_warnings(miss->build, &entry, &miss->warnings);
+    return unit->done;
 }
 
 static bool find_object(compilation *compilation, size_t index)
 {
     build *build = compilation->miss->build;
     store *store = build->context->store;
-    if (!store)
-        return false;
-    name_unit_key(compilation, index);
     record record;
-    if (!store_read_record(store, &compilation->keys[index], &record))
+    if (!store || !name_unit_key(compilation, index) || !store_read_record(store, &compilation->keys[index], &record))
         return false;
     record_check_options options = {.trust_system = build->context->trust_system};
     bool found = false;
@@ -102,6 +109,7 @@ static bool find_object(compilation *compilation, size_t index)
     return found;
 }
 
+/* Publish an object and its record. What lies in the cache then needs no descriptor any more. */
 static void store_object(compilation *compilation, size_t index,
                          const Kiln__Wire__CompileReply *reply, const input_set *inputs)
 {
@@ -115,7 +123,8 @@ static void store_object(compilation *compilation, size_t index,
                                     .unit_count = 1,
                                     .needs_cxx = unit->cxx,
                                     .name_size = (uint32_t)strlen(path)}};
-    if (!store || !store_add_content(store, STORE_OBJECT, &unit->content, unit->fd,
+    if (!store || digest_is_zero(&compilation->keys[index]) ||
+        !store_add_content(store, STORE_OBJECT, &unit->content, unit->fd,
                                      (size_t)unit->size, &entry.fixed.content_identity))
         return;
     uint8_t *diagnostics = NULL;
@@ -133,8 +142,13 @@ static void store_object(compilation *compilation, size_t index,
     store_read_record(store, &compilation->keys[index], &old);
     if (record_make(&made, &old, inputs, &entry, miss->begun_file_ns, &changed)) {
         store_write_record(store, &compilation->keys[index], &made, false);
-        store_mark_used(store, &unit->content);
         record_destroy(&made);
+    }
+    store_mark_used(store, &unit->content);
+    unit->path = store_content_path(store, STORE_OBJECT, &unit->content);
+    if (unit->path) {
+        close(unit->fd);
+        unit->fd = -1;
     }
     record_destroy(&old);
     free(changed);
@@ -189,9 +203,9 @@ static kiln_status send_compile(compilation *compilation, size_t index, job *job
         request.n_arguments = arguments.count;
         request.output = (Kiln__Wire__OutputKind)miss->build->output;
         request.codegen_units = build_codegen_units(miss->build);
-        status = job_send(job, WIRE_COMPILE, &request.base, compilation->error);
+        status = job_send(job, WIRE_COMPILE, &request.base, first_error(compilation));
     } else {
-        status = error_no_memory(compilation->error);
+        status = error_no_memory(first_error(compilation));
     }
     free(list);
     string_list_destroy(&arguments);
@@ -205,13 +219,27 @@ static kiln_status keep_failure(compilation *compilation, size_t index,
     Kiln__Wire__DiagnosticList **failures =
         realloc(compilation->failures, (compilation->failure_count + 1) * sizeof *failures);
     if (!failures)
-        return error_no_memory(compilation->error);
+        return error_no_memory(first_error(compilation));
     compilation->failures = failures;
     failures[compilation->failure_count++] = reply->diagnostics;
     reply->diagnostics = NULL;
     if (!compilation->failed_path)
         compilation->failed_path = compilation->miss->build->units.items[index].path;
     return KILN_COMPILE;
+}
+
+/* Without a cache an object goes to the lead at once: a library of a thousand units must not cost the host as many
+ * descriptors. */
+static kiln_status forward_object(compilation *compilation, unit_result *unit)
+{
+    kiln_status status = job_forward(&compilation->miss->lead, unit->fd, &unit->lead_index,
+                                     first_error(compilation));
+    if (status != KILN_OK)
+        return status;
+    unit->in_lead = true;
+    close(unit->fd);
+    unit->fd = -1;
+    return KILN_OK;
 }
 
 static kiln_status take_reply(compilation *compilation, size_t index, job *job,
@@ -224,7 +252,7 @@ static kiln_status take_reply(compilation *compilation, size_t index, job *job,
         return keep_failure(compilation, index, reply);
     unit->fd = reply->has_output ? job_take_fd(job, reply->output_fd) : -1;
     if (unit->fd < 0 || reply->output_digest.len != digest_size)
-        return error_set(compilation->error, KILN_COMPILER, KILN_PHASE_COMPILE,
+        return error_set(first_error(compilation), KILN_COMPILER, KILN_PHASE_COMPILE,
                          "the compiler sent no output for '%s'", job->subject);
     memcpy(unit->content.bytes, reply->output_digest.data, digest_size);
     unit->size = reply->output_size;
@@ -234,10 +262,12 @@ static kiln_status take_reply(compilation *compilation, size_t index, job *job,
     if (!job_inputs(reply->n_inputs, reply->inputs, &inputs) ||
         !input_set_add_all(&miss->inputs, &inputs) ||
         !build_keep_warnings(miss->build, reply->diagnostics, &miss->warnings))
-        status = error_no_memory(compilation->error);
+        status = error_no_memory(first_error(compilation));
     input_set_sort(&inputs);
     if (status == KILN_OK)
         store_object(compilation, index, reply, &inputs);
+    if (status == KILN_OK && unit->fd >= 0 && miss->links && job != &miss->lead)
+        status = forward_object(compilation, unit);
     input_set_destroy(&inputs);
     return status;
 }
@@ -247,7 +277,7 @@ static kiln_status receive_unit(compilation *compilation, size_t index, job *job
     ProtobufCMessage *message;
     kiln_status status =
         job_receive(job, WIRE_COMPILE_REPLY, &kiln__wire__compile_reply__descriptor, &message,
-                    compilation->failure_count ? NULL : compilation->error);
+                    first_error(compilation));
     if (status != KILN_OK)
         return status;
     status = take_reply(compilation, index, job, (Kiln__Wire__CompileReply *)message);
@@ -271,7 +301,7 @@ static void begin_unit(compilation *compilation, size_t index)
     *running = (struct running){.unit = index, .begin_ns = os_clock_steady_ns()};
     tell_started(compilation, index);
     kiln_status status =
-        build_open_job(compilation->miss->build, path, &running->job, compilation->error);
+        build_open_job(compilation->miss->build, path, &running->job, first_error(compilation));
     if (status == KILN_OK) {
         status = send_compile(compilation, index, &running->job);
         if (status == KILN_OK) {
@@ -297,7 +327,7 @@ static void await_some(compilation *compilation, struct pollfd *fds)
     fds[count] = (struct pollfd){.fd = compilation->miss->build->context->cancel, .events = POLLIN};
     if (poll(fds, count + 1, -1) < 0) {
         if (errno != EINTR)
-            note(compilation, error_set_errno(compilation->error, KILN_IO, KILN_PHASE_COMPILE,
+            note(compilation, error_set_errno(first_error(compilation), KILN_IO, KILN_PHASE_COMPILE,
                                               errno, "cannot wait for jobs"));
         return;
     }
@@ -325,7 +355,7 @@ static void run_jobs(compilation *compilation)
     compilation->running = calloc(jobs, sizeof *compilation->running);
     struct pollfd *fds = calloc(jobs + 1, sizeof *fds);
     if (!compilation->running || !fds)
-        note(compilation, error_no_memory(compilation->error));
+        note(compilation, error_no_memory(first_error(compilation)));
     while (!is_fatal(compilation->status)) {
         while (compilation->status == KILN_OK && compilation->running_count < jobs &&
                compilation->next < build->units.count) {

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -83,9 +84,9 @@ static void drop_connection(compiler *compiler)
 
 static void end_process(compiler *compiler)
 {
+    /* Shut down, not only closed: a process that this one forked has the socket as well. */
     if (compiler->control >= 0)
-        close(compiler->control);
-    compiler->control = -1;
+        shutdown(compiler->control, SHUT_RDWR);
     if (compiler->pidfd >= 0 && os_pidfd_wait(compiler->pidfd, stop_timeout_ms))
         os_pidfd_kill(compiler->pidfd, SIGKILL);
     drop_connection(compiler);

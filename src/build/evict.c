@@ -261,6 +261,8 @@ static bool sweep_record(int directory, const char *name, const struct stat *sta
 {
     sweeper *sweeper = data;
     record record;
+    if (name[0] == '.')
+        return true; /* a writer's temporary file */
     bool whole = read_record_at(directory, name, &record);
     bool useful = whole && leads_somewhere(sweeper->store, &record);
     if (whole)
@@ -288,10 +290,22 @@ static void remove_sources(const sweeper *sweeper, const char *key_hex)
     walk(store_directory(sweeper->store), name, remove_file, (void *)sweeper);
 }
 
+/* What a writer that was killed has left behind; one that is at work needs no hour. */
+static bool sweep_temporary(int directory, const char *name, const struct stat *status, void *data)
+{
+    static const char prefix[] = ".tmp-";
+    const int64_t hour_ns = INT64_C(3600) * 1000000000;
+    int64_t age_ns = os_clock_file_ns() - (int64_t)status->st_mtim.tv_sec * 1000000000;
+    if (strncmp(name, prefix, sizeof prefix - 1) == 0 && age_ns > hour_ns)
+        remove_file(directory, name, status, data);
+    return true;
+}
+
 uint64_t cache_sweep(store *store, uint64_t *freed_bytes)
 {
     sweeper sweeper = {.store = store};
     walk(store_directory(store), "records", sweep_record, &sweeper);
+    walk(store_directory(store), ".", sweep_temporary, &sweeper);
     *freed_bytes += sweeper.freed_bytes;
     return sweeper.removed;
 }

@@ -30,7 +30,8 @@ void cache_listing_destroy(cache_listing *listing);
 bool cache_entry_is_whole(store *store, const cache_entry *entry);
 /* Remove an entry with all that belongs to it. false where it is in use. */
 bool cache_remove(store *store, const cache_entry *entry);
-/* Remove records whose every result has lost its content, and what only they need. Their number. */
+/* Remove records whose every result has lost its content, and what only they need; and what killed
+ * writers have left behind. The number of records. */
 uint64_t cache_sweep(store *store, uint64_t *freed_bytes);
 
 #endif

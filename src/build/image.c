@@ -45,6 +45,30 @@ void image_release(image *image)
     free(image);
 }
 
+/* The digest of the table stands before it: what is torn or altered is no table. */
+void image_write_symbols(store *store, const digest *content, const uint8_t *table, size_t size)
+{
+    digest sum = digest_of(table, size);
+    text file = {0};
+    text_add(&file, sum.bytes, digest_size);
+    text_add(&file, table, size);
+    if (!file.failed)
+        store_add_bytes(store, STORE_SYMBOLS, content, file.bytes, file.length);
+    text_destroy(&file);
+}
+
+static bool take_table(uint8_t *file, size_t file_size, size_t *size)
+{
+    if (file_size < digest_size)
+        return false;
+    digest sum = digest_of(file + digest_size, file_size - digest_size);
+    if (memcmp(sum.bytes, file, digest_size) != 0)
+        return false;
+    *size = file_size - digest_size;
+    memmove(file, file + digest_size, *size);
+    return true;
+}
+
 bool image_read_symbols(const image *image, store *store, uint8_t **bytes, size_t *size)
 {
     if (image->symbol_table) {
@@ -57,5 +81,11 @@ bool image_read_symbols(const image *image, store *store, uint8_t **bytes, size_
     }
     char name[128];
     store_name_content(STORE_SYMBOLS, &image->content, name, sizeof name);
-    return store && store_read_file(store, name, bytes, size);
+    size_t file_size;
+    if (!store || !store_read_file(store, name, bytes, &file_size))
+        return false;
+    if (take_table(*bytes, file_size, size))
+        return true;
+    free(*bytes);
+    return false;
 }

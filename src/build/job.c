@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -40,8 +41,11 @@ kiln_status job_open(compiler *compiler, const Kiln__Wire__Setup *setup, const i
 
 void job_close(job *job)
 {
-    if (job->socket >= 0)
+    /* Shut down, not only closed: a process that this one forked meanwhile has the socket as well. */
+    if (job->socket >= 0) {
+        shutdown(job->socket, SHUT_RDWR);
         close(job->socket);
+    }
     for (size_t i = 0; i < job->received_count; i++)
         if (job->received[i] >= 0)
             close(job->received[i]);
@@ -135,6 +139,16 @@ kiln_status job_send(job *job, wire_type type, const ProtobufCMessage *message, 
     job->sent_count += job->queued_count;
     job->queued_count = 0;
     return sent == WIRE_OK ? KILN_OK : read_exit(job, sent, error);
+}
+
+kiln_status job_forward(job *job, int fd, uint32_t *index, kiln_error **error)
+{
+    assert(job->queued_count == 0);
+    wire_status sent = wire_send(job->socket, WIRE_ATTACH, NULL, 0, &fd, 1);
+    if (sent != WIRE_OK)
+        return read_exit(job, sent, error);
+    *index = (uint32_t)job->sent_count++;
+    return KILN_OK;
 }
 
 static kiln_status await_readable(const job *job, kiln_error **error)
@@ -294,7 +308,7 @@ bool job_inputs(size_t count, Kiln__Wire__Input *const *from, input_set *to)
         os_identity identity = {0};
         digest content = {0};
         bool has_path = item->path.len > 0 && item->path.data[0] == '/';
-        if ((int)item->kind >= (int)INPUT_STATE_COUNT ||
+        if ((int)item->kind >= (int)INPUT_PROCESSOR ||
             (!has_path && (int)item->kind != (int)INPUT_CLOCK))
             continue;
         if (item->identity)

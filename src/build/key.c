@@ -68,23 +68,21 @@ static void add_surroundings(const kiln_spec *spec, const key_context *context, 
     }
 }
 
-static bool any_native(const string_list *list)
-{
-    for (size_t i = 0; list && i < list->count; i++)
-        if (argument_is_native(list->items[i]))
-            return true;
-    return false;
-}
-
 static bool spec_is_native(const kiln_spec *spec)
 {
     for (size_t i = 0; i < spec->argument_count; i++)
         if (argument_is_native(spec->arguments[i].text))
             return true;
     for (size_t i = 0; i < spec->source_count; i++)
-        if (any_native(&spec->sources[i].arguments))
+        if (arguments_are_native(&spec->sources[i].arguments))
             return true;
     return false;
+}
+
+digest key_processor(void)
+{
+    uint8_t features[512];
+    return digest_of(features, os_processor_features(features, sizeof features));
 }
 
 static void add_arguments(const kiln_spec *spec, const string_list *extra,
@@ -103,10 +101,9 @@ static void add_arguments(const kiln_spec *spec, const string_list *extra,
     add_strings(&state, extra);
     digest value = digest_end(&state);
     add(list, &value, "arguments");
-    if (spec_is_native(spec) || any_native(context->inherited) || any_native(extra) ||
-        any_native(context->package_arguments)) {
-        uint8_t features[512];
-        value = digest_of(features, os_processor_features(features, sizeof features));
+    if (spec_is_native(spec) || arguments_are_native(context->inherited) || arguments_are_native(extra) ||
+        arguments_are_native(context->package_arguments)) {
+        value = key_processor();
         add(list, &value, "processor");
     }
 }

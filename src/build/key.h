@@ -43,6 +43,9 @@ void key_of_library(const kiln_spec *spec, const unit_list *units, const key_con
 void key_of_unit(const kiln_spec *spec, const unit *unit, const string_list *extra_arguments,
                  const key_context *context, ingredients *list);
 
+/* What the processor can do. */
+digest key_processor(void);
+
 digest ingredients_digest(const ingredients *list);
 void ingredients_destroy(ingredients *list);
 

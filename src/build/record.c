@@ -225,7 +225,8 @@ static bool add_input(maker *maker, const input *from, uint32_t index, const cha
     item->state = (uint16_t)from->state;
     item->identity = from->identity;
     item->content = from->content;
-    item->fresh = from->state != INPUT_CLOCK && is_fresh(maker, &from->identity);
+    item->fresh = (from->state == INPUT_READ || from->state == INPUT_LISTED) &&
+                  is_fresh(maker, &from->identity);
     item->exact = from->exact;
     item->name_offset = add_string(maker, name, strlen(name));
     directory->input_count++;
@@ -239,6 +240,8 @@ static bool add_input(maker *maker, const input *from, uint32_t index, const cha
             maker->changed = strdup(from->path);
             return false;
         }
+        /* What a dangling link leads to may appear without a change of the directory that has the link. */
+        item->fresh = os_is_link(from->path);
     }
     return true;
 }

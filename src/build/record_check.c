@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "build/key.h"
 #include "build/record_format.h"
 
 /* From so many names on, opening their directory costs less than resolving its path for each. */
@@ -112,13 +113,19 @@ static bool check_names(checker *checker, result_directory *directory, int at, c
     for (uint32_t i = 0; i < directory->input_count; i++) {
         result_input *item = &checker->view.inputs[directory->first_input + i];
         const char *name = checker->view.strings + item->name_offset;
+        if (item->state == INPUT_PROCESSOR) {
+            digest processor = key_processor();
+            if (!digest_equal(&processor, &item->content))
+                return differs(checker, directory, item, "is another one");
+            continue;
+        }
         if (item->state == INPUT_CLOCK) {
             if (!check_clock(checker, item))
                 return false;
             continue;
         }
         bool known = item->state == INPUT_ABSENT ? absences_hold : files_hold;
-        if (known && item->state != INPUT_LISTED)
+        if (known && item->state != INPUT_LISTED && !(item->state == INPUT_ABSENT && item->fresh))
             continue;
         size_t length = strlen(name);
         if (prefix_length + length >= sizeof path)

@@ -5,7 +5,7 @@
 #include "build/record.h"
 
 /* Changes with every change of this layout or of what keys are made of. */
-enum { record_schema = 2 };
+enum { record_schema = 3 };
 
 static const char record_magic[8] = {'K', 'I', 'L', 'N', 'R', 'E', 'C', '\n'};
 
@@ -48,7 +48,7 @@ typedef struct result_input {
     digest content;
     uint32_t name_offset;
     uint16_t state; /* input_state */
-    uint8_t fresh;  /* changed too recently for its identity to tell anything */
+    uint8_t fresh;  /* changed too recently for its identity to tell anything; of an absence: the directory's does not */
     uint8_t exact;  /* the time of its last change went into the result */
 } result_input;
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -55,6 +56,16 @@ static void write_tag(const store *store)
                         false, NULL);
 }
 
+static bool is_directory(int fd)
+{
+    os_kind kind;
+    os_identity identity;
+    if (os_identify_fd(fd, &kind, &identity))
+        return false;
+    errno = ENOTDIR;
+    return kind == OS_DIRECTORY;
+}
+
 kiln_status store_open(const char *path, store **out, kiln_error **error)
 {
     assert(path[0] == '/');
@@ -67,7 +78,7 @@ kiln_status store_open(const char *path, store **out, kiln_error **error)
     }
     if (directory < 0)
         return refuse(error, path, errno);
-    if (!os_is_private_fd(directory)) {
+    if (!is_directory(directory) || !os_is_private_fd(directory)) {
         int errno_value = errno;
         close(directory);
         return refuse(error, path, errno_value);
@@ -275,6 +286,31 @@ static bool digest_is_right(int fd, size_t size, const digest *content)
     return digest_equal(&actual, content);
 }
 
+/* The shared lock that marks a content as being in use. Whoever looks for that mark, or removes the
+ * content, holds an exclusive one, but only for a moment. false: it stays taken. */
+static bool mark_in_use(int fd)
+{
+    enum { attempts = 20 };
+    static const struct timespec moment = {.tv_nsec = 1000000};
+    for (int i = 0; i < attempts; i++) {
+        /* A file system without locks has no marks; its contents are good all the same. */
+        if (os_try_lock_shared(fd) == 0 || errno != EWOULDBLOCK)
+            return true;
+        nanosleep(&moment, NULL);
+    }
+    return false;
+}
+
+/* Whether a name still leads to the file that was opened by it: until that was marked as being in
+ * use, it could be removed. */
+static bool leads_to(const store *store, const char *name, const os_identity *opened)
+{
+    os_kind kind;
+    os_identity now;
+    return os_identify(store->directory, name, &kind, &now) == 0 && kind == OS_FILE &&
+           now.device == opened->device && now.inode == opened->inode;
+}
+
 int store_open_content(store *store, store_kind kind, const digest *content, os_identity *identity,
                        bool *refreshed)
 {
@@ -285,7 +321,8 @@ int store_open_content(store *store, store_kind kind, const digest *content, os_
         return -1;
     os_kind file_kind;
     os_identity actual;
-    if (os_try_lock_shared(fd) || os_identify_fd(fd, &file_kind, &actual) || file_kind != OS_FILE) {
+    if (!mark_in_use(fd) || os_identify_fd(fd, &file_kind, &actual) || file_kind != OS_FILE ||
+        !leads_to(store, name, &actual)) {
         close(fd);
         return -1;
     }
@@ -352,6 +389,18 @@ int store_open_lock(store *store, const digest *key)
     if (fd < 0 && errno == ENOENT && make_parents(store, name))
         fd = openat(store->directory, name, flags, 0600);
     return fd;
+}
+
+void store_before_fork(store *store)
+{
+    if (store)
+        pthread_mutex_lock(&store->mutex);
+}
+
+void store_after_fork(store *store)
+{
+    if (store)
+        pthread_mutex_unlock(&store->mutex);
 }
 
 /* ---- counters ---- */

@@ -64,6 +64,10 @@ int store_open_lock(store *store, const digest *key);
 bool store_write_file(store *store, const char *name, const void *bytes, size_t size);
 bool store_read_file(store *store, const char *name, uint8_t **bytes, size_t *size);
 
+/* The fork handlers of a session; NULL is fine. */
+void store_before_fork(store *store);
+void store_after_fork(store *store);
+
 /* Add to the counters of hits and misses. */
 void store_count(store *store, uint64_t hits, uint64_t misses);
 void store_counters(store *store, uint64_t *hits, uint64_t *misses);

@@ -76,33 +76,29 @@ static kiln_status add_unit(const kiln_spec *spec, const spec_source *source, ch
 
 /* ---- patterns ---- */
 
-/* The pattern that stands for a directory's own name followed by a pattern. NULL when out of
- * memory. */
-static char *pattern_in(const char *directory, const char *pattern)
+/* A path whose own characters mean nothing to glob. */
+static bool add_literal(text *pattern, const char *path)
 {
-    text whole = {0};
-    for (const char *at = directory; *at; at++) {
-        if (strchr("*?[\\", *at))
-            text_add(&whole, "\\", 1);
-        text_add(&whole, at, 1);
-    }
-    text_add_string(&whole, pattern);
-    return text_take(&whole);
+    for (; *path; path++)
+        if ((strchr("*?[]\\", *path) && !text_add(pattern, "\\", 1)) || !text_add(pattern, path, 1))
+            return false;
+    return true;
 }
 
-/* Add what a pattern without `**` matches in a directory, whose path is empty or ends with a slash.
- */
-static bool add_matches(const char *directory, const char *pattern, string_list *matches)
+/* What matches `pattern` below `base`, which ends with a slash and is meant literally. */
+static bool add_matches(const char *base, const char *pattern, string_list *matches)
 {
+    text whole = {0};
     glob_t found = {0};
-    char *whole = pattern_in(directory, pattern);
-    int result = whole ? glob(whole, GLOB_NOSORT, NULL, &found) : GLOB_NOSPACE;
-    bool done = result != GLOB_NOSPACE;
+    bool done = add_literal(&whole, base) && text_add_string(&whole, pattern);
+    int result = done ? glob(whole.bytes, GLOB_NOSORT, NULL, &found) : GLOB_NOSPACE;
+    done = result != GLOB_NOSPACE;
     for (size_t i = 0; done && result == 0 && i < found.gl_pathc; i++)
         done = string_list_contains(matches, found.gl_pathv[i]) ||
                string_list_add(matches, found.gl_pathv[i]);
-    globfree(&found);
-    free(whole);
+    if (result != GLOB_NOSPACE || whole.bytes)
+        globfree(&found);
+    text_destroy(&whole);
     return done;
 }
 
@@ -120,13 +116,13 @@ static bool is_directory(const char *path, const struct dirent *entry)
     return directory != NULL;
 }
 
-static bool match(const char *directory, const char *pattern, string_list *matches);
+static bool match_pattern(const char *base, const char *pattern, string_list *matches);
 
-/* Match in a directory and in everything below it. */
+/* Match `pattern` in `directory`, which ends with a slash, and in everything below it. */
 static bool match_below(const char *directory, const char *pattern, int depth, string_list *matches)
 {
-    bool done = match(directory, pattern, matches);
-    DIR *stream = done ? opendir(directory[0] ? directory : ".") : NULL;
+    bool done = match_pattern(directory, pattern, matches);
+    DIR *stream = done ? opendir(directory) : NULL;
     if (!stream)
         return done;
     for (struct dirent *entry; done && (entry = readdir(stream));) {
@@ -143,41 +139,21 @@ static bool match_below(const char *directory, const char *pattern, int depth, s
     return done;
 }
 
-/* Where a part of the path begins that is `**` and nothing else; NULL where there is none. */
-static const char *find_stars(const char *pattern)
-{
-    for (const char *at = pattern; (at = strstr(at, "**/")); at++)
-        if (at == pattern || at[-1] == '/')
-            return at;
-    return NULL;
-}
-
-/* Add what a pattern matches in a directory. What stands before the first `**` names the
- * directories below which its rest is matched. */
-static bool match(const char *directory, const char *pattern, string_list *matches)
-{
-    const char *stars = find_stars(pattern);
-    if (!stars)
-        return add_matches(directory, pattern, matches);
-    if (stars == pattern)
-        return match_below(directory, stars + 3, 0, matches);
-    string_list directories = {0};
-    char *head = strndup(pattern, (size_t)(stars - pattern));
-    bool done = head && add_matches(directory, head, &directories);
-    for (size_t i = 0; done && i < directories.count; i++)
-        done = match_below(directories.items[i], stars + 3, 0, matches);
-    string_list_destroy(&directories);
-    free(head);
-    return done;
-}
-
-/* The paths that a pattern stands for. */
+/* What stands before the first `**` may itself be a pattern, of directories. */
 static bool match_pattern(const char *base, const char *pattern, string_list *matches)
 {
-    char *directory = pattern[0] == '/' ? strdup("") : path_join(base, "");
-    bool done = directory && match(directory, pattern, matches);
-    free(directory);
-    string_list_sort(matches);
+    const char *stars = strstr(pattern, "**/");
+    if (!stars)
+        return add_matches(base, pattern, matches);
+    if (stars == pattern)
+        return match_below(base, stars + 3, 0, matches);
+    string_list directories = {0};
+    char *head = strndup(pattern, (size_t)(stars - pattern));
+    bool done = head && add_matches(base, head, &directories);
+    for (size_t i = 0; done && i < directories.count; i++)
+        done = match_below(directories.items[i], stars + 3, 0, matches);
+    free(head);
+    string_list_destroy(&directories);
     return done;
 }
 
@@ -186,20 +162,20 @@ static kiln_status add_pattern(const kiln_spec *spec, const spec_source *source,
 {
     string_list matches = {0};
     kiln_status status = KILN_OK;
-    if (!match_pattern(spec->directory, source->path, &matches))
+    bool absolute = source->path[0] == '/';
+    char *base = absolute ? strdup("/") : text_print("%s/", spec->directory);
+    if (!base || !match_pattern(base, source->path + (absolute ? 1 : 0), &matches))
         status = error_no_memory(error);
     else if (matches.count == 0)
         status = error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
                            "no file matches '%s' (library '%s', directory '%s')", source->path,
                            spec->name, spec->directory);
-    size_t prefix = source->path[0] == '/' ? 0 : strlen(spec->directory);
-    for (size_t i = 0; status == KILN_OK && i < matches.count; i++) {
-        const char *path = matches.items[i] + prefix;
-        while (prefix && *path == '/')
-            path++;
-        status = add_unit(spec, source, strdup(path), list, error);
-    }
+    string_list_sort(&matches);
+    size_t prefix = absolute || !base ? 0 : strlen(base);
+    for (size_t i = 0; status == KILN_OK && i < matches.count; i++)
+        status = add_unit(spec, source, strdup(matches.items[i] + prefix), list, error);
     string_list_destroy(&matches);
+    free(base);
     return status;
 }
 
@@ -214,6 +190,15 @@ static bool is_pattern(const kiln_spec *spec, const spec_source *source)
     bool exists = full && os_identify(AT_FDCWD, full, &kind, &identity) == 0 && kind != OS_ABSENT;
     free(full);
     return !exists;
+}
+
+/* Headers, arguments or other libraries for its dependents: the shape of a header-only library. */
+static bool serves_without_sources(const kiln_spec *spec)
+{
+    bool serves = spec->dependencies.count || spec->packages.count || spec->header_count;
+    for (size_t i = 0; i < spec->argument_count; i++)
+        serves |= spec->arguments[i].scope == KILN_PUBLIC;
+    return serves;
 }
 
 kiln_status units_resolve(const kiln_spec *spec, unit_list *list, kiln_error **error)
@@ -232,8 +217,7 @@ kiln_status units_resolve(const kiln_spec *spec, unit_list *list, kiln_error **e
             status = add_unit(spec, source, strdup(source->path), list, error);
     }
     free(virtual_directory);
-    if (status == KILN_OK && list->count == 0 && spec->dependencies.count == 0 &&
-        spec->packages.count == 0)
+    if (status == KILN_OK && list->count == 0 && !serves_without_sources(spec))
         status = error_set(error, KILN_SPEC, KILN_PHASE_SPEC,
                            "library '%s' has no sources: add at least one", spec->name);
     if (status != KILN_OK)

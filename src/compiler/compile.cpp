@@ -50,6 +50,10 @@ std::vector<std::string> driver_arguments(const Work &work, std::vector<std::str
 std::optional<DriverJob> single_job(Work &work, const std::vector<std::string> &arguments, ToolKind tool)
 {
     DiagnosticList &list = work.result.diagnostics;
+    if (llvm::is_contained(arguments, "-fno-integrated-as")) {
+        list.add(Severity::Error, "'-fno-integrated-as' is refused: no other program is run", "clang");
+        return std::nullopt;
+    }
     std::vector<DriverJob> jobs = run_driver(arguments, work.files, list);
     if (list.has_errors())
         return std::nullopt;
@@ -59,8 +63,8 @@ std::optional<DriverJob> single_job(Work &work, const std::vector<std::string> &
         list.add(Severity::Error, "the arguments leave nothing to compile", "clang");
     else
         list.add(Severity::Error,
-                 "the arguments ask for several compilations of one source, or for other programs; remove the options that do "
-                 "(-save-temps, -fno-integrated-as, offloading and the like)",
+                 "the arguments ask for several compilations of one source; remove the options that do "
+                 "(-save-temps, -emit-ast, offloading and the like)",
                  "clang");
     return std::nullopt;
 }

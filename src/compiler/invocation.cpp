@@ -70,6 +70,11 @@ void drop_side_products(clang::CompilerInvocation &invocation)
     code.StackUsageOutput.clear();
     code.AsSecureLogFile.clear();
     code.DIBugsReportFilePath.clear();
+    code.TimePasses = false; // reports on standard error, which nobody reads
+    code.TimePassesPerRun = false;
+    code.TimePassesJson = false;
+    code.TimePassesStatsFile = false;
+    front.ShowStats = false;
 
     // Clang would build module files in a cache directory; without, #include stays textual.
     invocation.clearImplicitModuleBuildOptions();

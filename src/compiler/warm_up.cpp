@@ -7,6 +7,10 @@
 #include "llvm/Support/TargetSelect.h"
 
 #include <unistd.h>
+#include <sys/mman.h>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
 namespace kiln
 {
@@ -59,6 +63,32 @@ void warm_zygote()
     if (linked.output_fd >= 0)
         close(linked.output_fd);
     close(object);
+}
+
+
+void warm_memory()
+{
+    extern char text_begin __asm__("__executable_start");
+    extern char text_end __asm__("etext");
+    const char *e=getenv("KWARM"); int m=e?atoi(e):3;
+    uintptr_t a=(uintptr_t)&text_begin & ~4095ul, b=((uintptr_t)&text_end+4095)&~4095ul;
+    if (m&1) {
+      FILE*f=fopen("/proc/self/maps","r"); char line[500]; struct{unsigned long x,y;int p;} v[20]; int n=0;
+      while(fgets(line,500,f)){ unsigned long x,y; char p[8]; sscanf(line,"%lx-%lx %7s",&x,&y,p); 
+       if(strstr(line,"kiln-compiler")&&p[1]!='w'&&n<20) { v[n].x=x; v[n].y=y; v[n].p=p[2]=='x'?5:1; n++; } }
+      fclose(f);
+      for(int i=0;i<n;i++){ if (v[i].x>=b) continue; int r=mprotect((void*)v[i].x,v[i].y-v[i].x,3|v[i].p); 
+        volatile char*c=(volatile char*)v[i].x; *c=*c; mprotect((void*)v[i].x,v[i].y-v[i].x,v[i].p); if(r) abort(); }
+    }
+    if (m&4) {
+        uintptr_t al=(a+(2<<20)-1)&~((2ul<<20)-1), bl=b&~((2ul<<20)-1);
+        char*t=(char*)mmap(0,bl-al+(2<<20),3,MAP_PRIVATE|MAP_ANONYMOUS,-1,0);
+        char*u=(char*)(((uintptr_t)t+(2<<20)-1)&~((2ul<<20)-1));
+        madvise(u,bl-al,MADV_HUGEPAGE);
+        memcpy(u,(void*)al,bl-al);
+        mprotect(u,bl-al,5);
+        mremap(u,bl-al,bl-al,MREMAP_MAYMOVE|MREMAP_FIXED,(void*)al);
+    }
 }
 
 } // namespace kiln

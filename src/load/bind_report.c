@@ -163,7 +163,8 @@ static bool find_providers(bind_report *report)
     return found;
 }
 
-/* Local ones too: what was compiled with hidden visibility looks like a static one, and either can be lent. */
+/* Local ones too: what was compiled with hidden visibility
+ * looks like a static one, and either can be lent. */
 static void find_in_host(bind_report *report)
 {
     elf_mapping program;

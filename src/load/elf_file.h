@@ -59,8 +59,8 @@ void elf_mapping_close(elf_mapping *mapping);
 /* A symbol's name; "" where the file lies about it. */
 const char *elf_symbol_name(const elf_symbols *symbols, size_t index);
 
-/* Whether a symbol is a variable (thread-local ones too), and whether one that code can write to.
- */
+/* Whether a symbol is a variable (thread-local ones
+ * too), and whether one that code can write to. */
 bool elf_symbol_is_variable(const Elf64_Sym *symbol);
 bool elf_symbol_is_writable(const elf_file *file, const Elf64_Sym *symbol);
 

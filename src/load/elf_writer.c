@@ -3,8 +3,7 @@
  * The file is one segment that is mapped as it is, readable and writable (the loader writes
  * addresses into .dynamic), never executable:
  *
- *     header, program headers | .dynsym | .gnu.hash | .dynamic | .dynstr | .shstrtab, section
- * headers
+ *     headers | .dynsym | .gnu.hash | .dynamic | .dynstr | .shstrtab, section headers
  *
  * Sections are there for debuggers and readelf. Symbols are STT_NOTYPE in SHN_ABS: the loader takes
  * their value as it is, for calls and for data, and no debugger takes them for the name of the code
@@ -195,8 +194,8 @@ static void write_dynamic(uint8_t *bytes, const layout *l, const elf_description
     assert((uint8_t *)entry == bytes + l->dynamic_at + l->dynamic_size);
 }
 
-/* By bucket, as the table wants it; in order of description within one, so that the first of a name
- * is found. */
+/* By bucket, as the table wants it; in order of description
+ * within one, so that the first of a name is found. */
 static int compare_hashed(const void *a, const void *b)
 {
     const hashed *x = a, *y = b;

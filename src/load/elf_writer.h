@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A symbol whose value is an address of the process, not relative to the object. Functions and data
- * alike. */
+/* A symbol whose value is an address of the process, not
+ * relative to the object. Functions and data alike. */
 typedef struct elf_address {
     const char *name; /* not empty; the first of two with one name counts */
     uint64_t value;
@@ -23,8 +23,8 @@ typedef struct elf_description {
     size_t address_count;
 } elf_description;
 
-/* Make the file: *bytes is malloc'd. 0, or -1 with errno: ENOMEM, EOVERFLOW (names beyond 4 GiB).
- */
+/* Make the file: *bytes is malloc'd. 0, or -1 with
+ * errno: ENOMEM, EOVERFLOW (names beyond 4 GiB). */
 int elf_write(const elf_description *description, uint8_t **bytes, size_t *size);
 
 #endif

@@ -21,8 +21,7 @@
 typedef struct candidate {
     char *path;
     bool *defines; /* one for each want */
-    bool
-        linkable; /* it has a name without version, as linkers look for: its headers are installed, too */
+    bool linkable; /* it has a name without version, as linkers look for */
     size_t export_count;
 } candidate;
 
@@ -109,8 +108,8 @@ static void look_into(search *s, int directory_fd, const char *directory, const 
     elf_mapping_close(&mapping);
 }
 
-/* lib*.so and lib*.so.N; what else is there (plugins, the loader itself) is not to be linked with.
- */
+/* lib*.so and lib*.so.N; what else is there (plugins,
+ * the loader itself) is not to be linked with. */
 static bool is_library_name(const char *name)
 {
     const char *so = strstr(name, ".so");
@@ -131,7 +130,8 @@ static void search_directory(search *s, const char *directory)
     for (struct dirent *entry; stream && (entry = readdir(stream));)
         if (is_library_name(entry->d_name))
             s->failed |= !string_list_add(&names, entry->d_name);
-    /* In a fixed order, so that the answer does not depend on the file system's; libz.so comes before libz.so.1. */
+    /* In a fixed order, so that the answer does not depend on the file system's; libz.so comes
+     * before libz.so.1. */
     string_list_sort(&names);
     for (size_t i = 0; i < names.count && !s->failed; i++)
         look_into(s, dirfd(stream), directory, names.items[i]);
@@ -160,8 +160,8 @@ static bool is_better(const candidate *a, const candidate *b)
     return a->export_count < b->export_count;
 }
 
-/* Cover the wants with few libraries: always take the one that defines most of what is still open.
- */
+/* Cover the wants with few libraries: always take the
+ * one that defines most of what is still open. */
 static void choose(search *s)
 {
     for (;;) {

@@ -11,10 +11,11 @@ typedef struct library_want {
     char *provider;      /* out: a path, malloc'd, or NULL */
 } library_want;
 
-/* Fill the providers in, from the shared libraries in the directories that the loader searches. Where several define a symbol,
- * the one that defines most of those wanted is taken; among equals one that has a name without version (libz.so: its
- * headers are installed, too), then the one with fewer exports: it is the more special one. Reads every library's symbol table, some
- * tens of milliseconds. false when out of memory. */
+/* Fill the providers in, from the shared libraries in the directories that the loader searches.
+ * Where several define a symbol, the one that defines most of those wanted is taken; among equals
+ * one that has a name without version (libz.so: its headers are installed, too), then the one with
+ * fewer exports: it is the more special one. Reads every library's symbol table, some tens of
+ * milliseconds. false when out of memory. */
 bool library_index_find(library_want *wants, size_t count);
 
 #endif

@@ -25,10 +25,10 @@ typedef struct stage {
 } stage;
 
 struct loaded {
-    void *handle; /* of the library itself */
     stage *stages;
     size_t stage_count;
     string_list auto_loaded;
+    void **handles; /* one an image; NULL where the roots count it, but for the library's */
     size_t image_count;
     mapped_image *images[]; /* the last is the library's */
 };
@@ -38,13 +38,25 @@ static const char *library_path(const loaded *library)
     return mapped_image_path(library->images[library->image_count - 1]);
 }
 
+static void *library_handle(const loaded *library)
+{
+    return library->handles[library->image_count - 1];
+}
+
+static void close_handles(loaded *library)
+{
+    for (size_t i = library->image_count; i-- > 0;) {
+        if (library->handles[i])
+            os_unload(library->handles[i], mapped_image_path(library->images[i]), NULL);
+        library->handles[i] = NULL;
+    }
+}
+
 /* Tell the loader, dependents first; what is mapped then, is still needed. Entries are released by
  * the caller. */
 static void unload(loaded *library)
 {
-    if (library->handle)
-        os_unload(library->handle, library_path(library), NULL);
-    library->handle = NULL;
+    close_handles(library);
     for (size_t i = library->stage_count; i-- > 0;)
         if (library->stages[i].handle)
             os_unload(library->stages[i].handle, mapped_image_path(library->stages[i].root), NULL);
@@ -69,6 +81,7 @@ static void destroy(loaded *library)
 {
     string_list_destroy(&library->auto_loaded);
     free(library->stages);
+    free(library->handles);
     free(library);
 }
 
@@ -130,9 +143,25 @@ static kiln_status open_by_roots(loaded *library, const load_request *request, c
             return status;
         begin += agreeing;
     }
-    library->handle = os_load_again(library_path(library), request->visibility == KILN_GLOBAL);
+    void **handle = &library->handles[request->count - 1];
+    *handle = os_load_again(library_path(library), request->visibility == KILN_GLOBAL);
     /* It is mapped: only memory can be wanting. */
-    return library->handle ? KILN_OK : error_no_memory(error);
+    return *handle ? KILN_OK : error_no_memory(error);
+}
+
+/* Count images that are mapped already: they are bound, so no root is needed. false: one of them is
+ * not there (any more). */
+static bool count_again(loaded *library, const load_request *request)
+{
+    for (size_t i = request->count; i-- > 0;) {
+        bool global = request->visibility == KILN_GLOBAL && i + 1 == request->count;
+        library->handles[i] = os_load_again(mapped_image_path(library->images[i]), global);
+        if (!library->handles[i]) {
+            close_handles(library);
+            return false;
+        }
+    }
+    return true;
 }
 
 static kiln_status open_images(loaded *library, const load_request *request, char **words,
@@ -140,14 +169,14 @@ static kiln_status open_images(loaded *library, const load_request *request, cha
 {
     if (request->count > 1 || request->images[0].host_symbol_count || library->auto_loaded.count)
         return open_by_roots(library, request, words, error);
-    return os_load(library_path(library), request->visibility == KILN_GLOBAL, &library->handle,
+    return os_load(library_path(library), request->visibility == KILN_GLOBAL, library->handles,
                    words)
                ? KILN_BIND
                : KILN_OK;
 }
 
-/* The loader has refused: find out why, and where installed libraries can help and may, try again
- * with them. */
+/* The loader has refused: find out why, and where installed
+ * libraries can help and may, try again with them. */
 static kiln_status open_after_refusal(loaded *library, const load_request *request,
                                       const char *words, kiln_error **error)
 {
@@ -172,27 +201,46 @@ static kiln_status open_after_refusal(loaded *library, const load_request *reque
     return status;
 }
 
-static kiln_status acquire_images(loaded *library, const load_request *request, kiln_error **error)
+/* *all_known: each image was acquired before, so that it may be mapped. */
+static kiln_status acquire_images(loaded *library, const load_request *request, bool *all_known,
+                                  kiln_error **error)
 {
+    *all_known = true;
     for (size_t i = 0; i < request->count; i++) {
-        kiln_status status = mapped_image_acquire(&request->images[i], &library->images[i], error);
+        bool is_new;
+        kiln_status status =
+            mapped_image_acquire(&request->images[i], &library->images[i], &is_new, error);
         if (status != KILN_OK)
             return status;
         library->image_count++;
+        *all_known &= !is_new;
     }
     return KILN_OK;
+}
+
+static loaded *create(size_t image_count)
+{
+    loaded *made = calloc(1, sizeof *made + image_count * sizeof made->images[0]);
+    if (made)
+        made->handles = calloc(image_count, sizeof *made->handles);
+    if (made && !made->handles) {
+        free(made);
+        return NULL;
+    }
+    return made;
 }
 
 kiln_status load_open(const load_request *request, loaded **library, kiln_error **error)
 {
     assert(request->count > 0);
     load_collect();
-    loaded *made = calloc(1, sizeof *made + request->count * sizeof made->images[0]);
+    loaded *made = create(request->count);
     if (!made)
         return error_no_memory(error);
     char *words = NULL;
-    kiln_status status = acquire_images(made, request, error);
-    if (status != KILN_OK)
+    bool all_known;
+    kiln_status status = acquire_images(made, request, &all_known, error);
+    if (status != KILN_OK || (all_known && count_again(made, request)))
         goto cleanup;
     status = open_images(made, request, &words, error);
     if (status == KILN_BIND) {
@@ -246,7 +294,7 @@ kiln_status load_make_global(loaded *library, kiln_error **error)
 
 void *load_symbol_address(const loaded *library, const char *name)
 {
-    return os_lookup(library->handle, name);
+    return os_lookup(library_handle(library), name);
 }
 
 const char *load_path(const loaded *library)

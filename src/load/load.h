@@ -38,8 +38,7 @@ typedef struct load_request {
     const load_image *images; /* dependencies before dependents; the last is the library */
     size_t count;             /* at least 1 */
     kiln_visibility visibility;
-    bool auto_load; /* where symbols are missing that installed shared libraries define, load these
-                       too */
+    bool auto_load; /* load the installed shared libraries that define what is missing */
 } load_request;
 
 /* A library that is mapped. */
@@ -62,8 +61,8 @@ size_t load_collect(void);
 /* Whether an image of that id is mapped by Kiln in this process, also while it waits to leave. */
 bool load_is_mapped(const char *id);
 
-/* Make the library and its dependencies visible to dlsym(RTLD_DEFAULT) and to what is loaded later.
- */
+/* Make the library and its dependencies visible to
+ * dlsym(RTLD_DEFAULT) and to what is loaded later. */
 kiln_status load_make_global(loaded *library, kiln_error **error);
 
 /* The address of one of the library's own exported definitions, not of a dependency's; NULL where
@@ -74,8 +73,8 @@ void *load_symbol_address(const loaded *library, const char *name);
 /* The file that is mapped; lives as long as the library. */
 const char *load_path(const loaded *library);
 
-/* The shared libraries that auto_load has brought in, as a string list that lives as long as the
- * library. */
+/* The shared libraries that auto_load has brought in, as
+ * a string list that lives as long as the library. */
 const char *const *load_auto_loaded(const loaded *library);
 
 /* ---- what was surely not meant (duplicates.c) ---- */
@@ -86,8 +85,7 @@ typedef struct load_duplicate {
     const loaded *other; /* the library that defines it too; NULL: the host program */
     bool exported;       /* the host exports it (it was linked with -rdynamic, or the like) */
     bool is_variable;    /* not a function */
-    bool is_state; /* a writable variable of one size in both: one was surely meant to be the other
-                    */
+    bool is_state;       /* a writable variable, of one size in both */
 } load_duplicate;
 
 typedef void (*load_duplicate_callback)(const load_duplicate *duplicate, void *user_data);

@@ -28,8 +28,8 @@ struct mapped_image {
     bool is_library;       /* not one of Kiln's own making */
 };
 
-/* Guards the list and the entries' counts. A leaf: nothing else is locked or called under it but
- * malloc. */
+/* Guards the list and the entries' counts. A leaf: nothing
+ * else is locked or called under it but malloc. */
 static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
 static mapped_image *registry;
 static atomic_size_t waiting_count; /* entries without holders: a hint that saves the lock */
@@ -153,7 +153,8 @@ static kiln_status make_entry(const load_image *image, mapped_image **made, kiln
     return KILN_OK;
 }
 
-kiln_status mapped_image_acquire(const load_image *image, mapped_image **entry, kiln_error **error)
+kiln_status mapped_image_acquire(const load_image *image, mapped_image **entry, bool *is_new,
+                                 kiln_error **error)
 {
     const char *id = image->id ? image->id : image->path;
     kiln_status status = KILN_OK;
@@ -178,8 +179,10 @@ kiln_status mapped_image_acquire(const load_image *image, mapped_image **entry, 
                          "symbols: close it first, "
                          "or lend the same addresses",
                          image->name);
-    if (status == KILN_OK)
+    if (status == KILN_OK) {
         *entry = found;
+        *is_new = made != NULL;
+    }
     return status;
 }
 

@@ -14,9 +14,10 @@
 
 typedef struct mapped_image mapped_image;
 
-/* The entry for an image, made if need be, and counted. BIND where the image is mapped with other
- * addresses of its host symbols: these are bound for good. */
-kiln_status mapped_image_acquire(const load_image *image, mapped_image **entry, kiln_error **error);
+/* The entry for an image, made if need be, and counted; *is_new: it was made. BIND where the image
+ * is mapped with other addresses of its host symbols: these are bound for good. */
+kiln_status mapped_image_acquire(const load_image *image, mapped_image **entry, bool *is_new,
+                                 kiln_error **error);
 
 /* An entry for an image that was written in memory: counted, unique, with a name of its own. Takes
  * the bytes' copy to a memfd. */
@@ -35,8 +36,8 @@ bool mapped_image_exists(const char *id);
 const char *mapped_image_path(const mapped_image *entry);
 const char *mapped_image_name(const mapped_image *entry);
 
-/* Call back for each image of a library that is held, until it returns false. Each is held during
- * its call. */
+/* Call back for each image of a library that is held,
+ * until it returns false. Each is held during its call. */
 void mapped_image_visit(bool (*visit)(mapped_image *entry, void *user_data), void *user_data);
 
 #endif

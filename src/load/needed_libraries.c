@@ -11,8 +11,8 @@
 #include "base/path.h"
 #include "os/os.h"
 
-/* One directory of a run path, $ORIGIN replaced by the directory of the file that has it. malloc'd.
- */
+/* One directory of a run path, $ORIGIN replaced by
+ * the directory of the file that has it. malloc'd. */
 static char *expand_origin(const char *entry, size_t length, const char *path)
 {
     static const char *const spellings[] = {"$ORIGIN", "${ORIGIN}"};

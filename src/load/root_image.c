@@ -42,8 +42,8 @@ kiln_status root_image_write(const char *const *paths, size_t count, mapped_imag
     return write_image("kiln-root", &description, entry, error);
 }
 
-/* The names with their high bit, in one block that `addresses` points into; NULL when out of
- * memory. */
+/* The names with their high bit, in one block that
+ * `addresses` points into; NULL when out of memory. */
 static char *mark_names(const load_image *images, size_t count, elf_address *addresses)
 {
     size_t size = 1;
@@ -103,8 +103,8 @@ static int compare_lent(const void *a, const void *b)
     return x->image < y->image ? -1 : x->image > y->image;
 }
 
-/* The first image that disagrees with an earlier one; `count` where none does. lent_count symbols,
- * sorted. */
+/* The first image that disagrees with an earlier one;
+ * `count` where none does. lent_count symbols, sorted. */
 static size_t first_disagreeing(const lent *all, size_t lent_count, size_t count)
 {
     size_t first = count, run = 0;

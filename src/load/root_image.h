@@ -19,8 +19,8 @@ kiln_status root_image_write_host(const load_image *images, size_t count, mapped
 kiln_status root_image_write(const char *const *paths, size_t count, mapped_image **entry,
                              kiln_error **error);
 
-/* How many of the images, from the first on, agree about the addresses of their host symbols; at
- * least 1. */
+/* How many of the images, from the first on, agree about
+ * the addresses of their host symbols; at least 1. */
 kiln_status root_image_agreeing(const load_image *images, size_t count, size_t *agreeing,
                                 kiln_error **error);
 

@@ -1,9 +1,9 @@
 /* linux_file.c - files, directories, publication and locks: see os.h.
  *
- * Everything goes by descriptor and name, so that a directory that is renamed meanwhile does no
- * harm. A file is published by rename from a temporary name in the same directory; a writer that is
- * killed leaves a file named
- * ".tmp-*" behind, which nobody takes for an entry. No state; any thread. */
+ * Everything goes by descriptor and name, so that a directory that is renamed
+ * meanwhile does no harm. A file is published by rename from a temporary name
+ * in the same directory; a writer that is killed leaves a file named ".tmp-*"
+ * behind, which nobody takes for an entry. No state; any thread. */
 #include "os/os.h"
 
 #include <errno.h>
@@ -77,6 +77,12 @@ int os_identify_fd(int fd, os_kind *kind, os_identity *identity)
     return 0;
 }
 
+bool os_is_link(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+}
+
 bool os_identity_equal(const os_identity *a, const os_identity *b)
 {
     return a->device == b->device && a->inode == b->inode && a->size == b->size &&
@@ -130,8 +136,8 @@ int os_open_directory(int at, const char *path)
 
 int os_open_read(int at, const char *path)
 {
-    /* O_NONBLOCK: a FIFO in the place of a source must not hang its reader; plain files don't care.
-     */
+    /* O_NONBLOCK: a FIFO in the place of a source must
+     * not hang its reader; plain files don't care. */
     return open_again(at, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
 }
 
@@ -162,6 +168,30 @@ static ssize_t read_fully(int fd, uint8_t *bytes, size_t size)
     return (ssize_t)done;
 }
 
+/* Read to the end into memory that grows from `capacity` on; one byte stays for the NUL. */
+static int read_to_end(int fd, size_t capacity, uint8_t **bytes, size_t *size)
+{
+    uint8_t *buffer = NULL;
+    size_t length = 0;
+    for (;; capacity *= 2) {
+        uint8_t *larger = realloc(buffer, capacity);
+        ssize_t count = larger ? read_fully(fd, larger + length, capacity - 1 - length) : -1;
+        if (larger)
+            buffer = larger;
+        if (count < 0 || capacity > SIZE_MAX / 2) {
+            free(buffer);
+            return -1;
+        }
+        length += (size_t)count;
+        if (length < capacity - 1)
+            break;
+    }
+    buffer[length] = '\0';
+    *bytes = buffer;
+    *size = length;
+    return 0;
+}
+
 int os_read_fd(int fd, uint8_t **bytes, size_t *size)
 {
     struct stat stat;
@@ -173,33 +203,7 @@ int os_read_fd(int fd, uint8_t **bytes, size_t *size)
     }
     /* The size is a hint: /proc says 0, and a file can grow. One byte of room beyond shows the end
      * without a second round. */
-    size_t capacity = stat.st_size > 0 ? (size_t)stat.st_size + 2 : 4096;
-    size_t length = 0;
-    uint8_t *buffer = NULL;
-    for (;;) {
-        uint8_t *larger = realloc(buffer, capacity);
-        if (!larger)
-            goto cleanup;
-        buffer = larger;
-        ssize_t count = read_fully(fd, buffer + length, capacity - 1 - length);
-        if (count < 0)
-            goto cleanup;
-        length += (size_t)count;
-        if (length < capacity - 1)
-            break;
-        if (capacity > SIZE_MAX / 2) {
-            errno = EFBIG;
-            goto cleanup;
-        }
-        capacity *= 2;
-    }
-    buffer[length] = '\0';
-    *bytes = buffer;
-    *size = length;
-    return 0;
-cleanup:
-    free(buffer);
-    return -1;
+    return read_to_end(fd, stat.st_size > 0 ? (size_t)stat.st_size + 2 : 4096, bytes, size);
 }
 
 int os_write_all(int fd, const void *bytes, size_t size)

@@ -1,5 +1,5 @@
-/* linux_library_path.c - where the loader looks for shared libraries: os_library_directories of
- * os.h.
+/* linux_library_path.c - where the loader looks for
+ * shared libraries: os_library_directories of os.h.
  *
  * LD_LIBRARY_PATH, then the directories that ldconfig reads from /etc/ld.so.conf (the loader sees
  * them through ldconfig's cache, whose format is its own business), then what the loader itself
@@ -41,7 +41,8 @@ static bool add_environment(string_list *list)
 
 static bool add_configuration(string_list *list, const char *path, int depth);
 
-/* Files whose last name matches: the only kind of pattern in use. Not glob(), which aborts when memory runs out. */
+/* Files whose last name matches: the only kind of pattern in use. Not glob(), which aborts when
+ * memory runs out. */
 static bool list_matching(const char *pattern, string_list *paths)
 {
     char *directory = path_parent(pattern);

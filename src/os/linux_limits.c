@@ -15,8 +15,8 @@
 
 static unsigned allowed_processors(void)
 {
-    /* The mask must be as large as the kernel's, which may know more processors than cpu_set_t
-     * does. */
+    /* The mask must be as large as the kernel's, which
+     * may know more processors than cpu_set_t does. */
     for (int capacity = CPU_SETSIZE; capacity <= 1 << 20; capacity *= 2) {
         cpu_set_t *set = CPU_ALLOC((size_t)capacity);
         if (!set)

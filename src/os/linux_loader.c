@@ -79,7 +79,8 @@ typedef struct tables {
     size_t relocation_count;
 } tables;
 
-/* Uninstrumented: the loader's own locks order this after its writes, which a thread sanitizer does not see. */
+/* Uninstrumented: the loader's own locks order this after
+ * its writes, which a thread sanitizer does not see. */
 __attribute__((no_sanitize("thread"))) static tables find_tables(const struct link_map *map)
 {
     tables t = {.base = map->l_addr};

@@ -1,15 +1,16 @@
 /* linux_spawn.c - start a program that the host must not notice: os_spawn_detached of os.h.
  *
- * host --clone(VM, VFORK, FILES, exit signal 0)--> intermediate --clone(VM, VFORK, PIDFD)--> the
- * program
+ *     host        clone(VM, VFORK, FILES, exit signal 0)
+ *      intermediate      clone(VM, VFORK, PIDFD)
+ *       the program
  *
- * A child whose exit signal is not SIGCHLD is invisible to wait() and waitpid(-1), sends nothing
- * when it ends, and is reaped by its number with __WCLONE. When the intermediate has ended, the
- * program belongs to init. It cannot be the host's own child with exit signal 0: execve() sets that
- * back to SIGCHLD. Both steps share the host's memory and suspend their parent, so nothing is
- * copied and exec's error comes back in a variable; the intermediate shares the descriptors too, so
- * that the pidfd arrives in the host without ever naming the program by its number. Any thread; no
- * state.
+ * A child whose exit signal is not SIGCHLD is invisible to wait() and waitpid(-1), sends
+ * nothing when it ends, and is reaped by its number with __WCLONE. When the intermediate
+ * has ended, the program belongs to init. It cannot be the host's own child with exit
+ * signal 0: execve() sets that back to SIGCHLD. Both steps share the host's memory and
+ * suspend their parent, so nothing is copied and exec's error comes back in a variable;
+ * the intermediate shares the descriptors too, so that the pidfd arrives in the host
+ * without ever naming the program by its number. Any thread; no state.
  *
  * Not to be had: a host that is PID 1 or a subreaper is by definition whom the program is given to;
  * there os_pidfd_wait reaps it. A host's waitpid(-1, __WALL) may see the intermediate.
@@ -57,7 +58,8 @@ typedef struct spawn {
     int error; /* errno of the step that failed; 0: the program runs */
 } spawn;
 
-/* clone() under the C library's own name. A thread sanitizer replaces clone() by one that takes every child for the copy of a fork and
+/* clone() under the C library's own name. A thread sanitizer replaces
+ * clone() by one that takes every child for the copy of a fork and
  * changes its state, which these children share with the host. */
 int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...);
 
@@ -176,9 +178,9 @@ UNINSTRUMENTED static int run_program(void *argument)
 UNINSTRUMENTED static int run_intermediate(void *argument)
 {
     spawn *s = argument;
-    /* A host that ignores SIGCHLD has its children reaped by the kernel; here that would be this
-     * process's own table of actions, in which the default must stand for the wait below to find
-     * its child. */
+    /* A host that ignores SIGCHLD has its children reaped by the kernel;
+     * here that would be this process's own table of actions, in which
+     * the default must stand for the wait below to find its child. */
     const kernel_action standard = {.handler = SIG_DFL};
     syscall(SYS_rt_sigaction, SIGCHLD, &standard, NULL, sizeof standard.mask);
     int program = __clone(run_program, s->program_stack_end,
@@ -224,13 +226,13 @@ static int spawn_on_stack(spawn *s, char *stack)
     pthread_setcancelstate(old_state, NULL);
     if (error || s->error)
         return error ? error : s->error;
-    /* Only a SIGKILL meant for the whole group ends the intermediate before it has made the
-     * program. */
+    /* Only a SIGKILL meant for the whole group ends the
+     * intermediate before it has made the program. */
     return s->pidfd < 0 ? ECANCELED : 0;
 }
 
-/* The program's directory is /, so a relative name is resolved before. malloc'd; NULL with errno.
- */
+/* The program's directory is /, so a relative name
+ * is resolved before. malloc'd; NULL with errno. */
 static char *absolute_program(const char *program)
 {
     if (program[0] == '/')
@@ -243,6 +245,18 @@ static char *absolute_program(const char *program)
     return absolute;
 }
 
+/* Run both steps on a stack made for them: errno, or 0. */
+static int spawn_program(spawn *s)
+{
+    char *stack = mmap(NULL, 2 * stack_size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED)
+        return errno;
+    int error = spawn_on_stack(s, stack);
+    munmap(stack, 2 * stack_size);
+    return error;
+}
+
 int os_spawn_detached(const char *program, char *const *arguments, char *const *environment,
                       const int *fds, size_t fd_count, int *pidfd)
 {
@@ -250,41 +264,29 @@ int os_spawn_detached(const char *program, char *const *arguments, char *const *
         errno = EINVAL;
         return -1;
     }
-    int error = ENOMEM;
-    char *stack = MAP_FAILED;
     char *absolute = absolute_program(program);
-    if (!absolute) {
-        error = errno;
-        goto cleanup;
-    }
-    stack = mmap(NULL, 2 * stack_size, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (stack == MAP_FAILED)
-        goto cleanup;
+    if (!absolute)
+        return -1;
     spawn s = {.program = absolute,
                .arguments = arguments,
                .environment = environment,
                .fds = fds,
                .fd_count = fd_count,
                .pidfd = -1};
-    error = spawn_on_stack(&s, stack);
-    if (error || !pidfd) {
-        linux_close(s.pidfd);
-        goto cleanup;
-    }
-    int kept = linux_above_standard(s.pidfd);
-    if (kept < 0) {
-        error = errno;
-        goto cleanup;
-    }
-    *pidfd = kept;
-cleanup:
-    if (stack != MAP_FAILED)
-        munmap(stack, 2 * stack_size);
+    int error = spawn_program(&s);
     free(absolute);
     if (error) {
+        linux_close(s.pidfd);
         errno = error;
         return -1;
     }
+    if (!pidfd) {
+        linux_close(s.pidfd);
+        return 0;
+    }
+    int kept = linux_above_standard(s.pidfd);
+    if (kept < 0)
+        return -1; /* it runs, and ends when its descriptors show that the host has gone */
+    *pidfd = kept;
     return 0;
 }

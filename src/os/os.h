@@ -28,10 +28,12 @@ typedef enum os_kind { OS_ABSENT, OS_FILE, OS_DIRECTORY, OS_OTHER } os_kind;
  * unless ABSENT. */
 int os_identify(int at, const char *path, os_kind *kind, os_identity *identity);
 int os_identify_fd(int fd, os_kind *kind, os_identity *identity);
+/* Whether the path itself is a symbolic link, dangling or not. */
+bool os_is_link(const char *path);
 bool os_identity_equal(const os_identity *a, const os_identity *b);
 
-/* The grain of file timestamps, rounded up generously, in nanoseconds; and the clock that they are
- * read from. */
+/* The grain of file timestamps, rounded up generously, in
+ * nanoseconds; and the clock that they are read from. */
 int64_t os_clock_tick_ns(void);
 int64_t os_clock_file_ns(void);
 /* A steady clock, for durations. */
@@ -52,10 +54,10 @@ int os_copy_fd(int to, int from, size_t size);
 /* Make a directory and those above it, for the owner alone (0700). */
 int os_make_directories(const char *path);
 
-/* Write bytes (or, where bytes is NULL, the first `size` bytes of from_fd) to `name` in directory
- * `at`, so that readers see all or nothing, also after a crash where durable is set: temporary
- * name, write, flush, rename. *identity (may be NULL) is taken after the rename. mode: 0600, 0700
- * ... */
+/* Write bytes (or, where bytes is NULL, the first `size` bytes of from_fd)
+ * to `name` in directory `at`, so that readers see all or nothing, also
+ * after a crash where durable is set: temporary name, write, flush, rename.
+ * *identity (may be NULL) is taken after the rename. mode: 0600, 0700 ... */
 int os_publish_file(int at, const char *name, const void *bytes, int from_fd, size_t size,
                     unsigned mode, bool durable, os_identity *identity);
 
@@ -63,8 +65,8 @@ int os_publish_file(int at, const char *name, const void *bytes, int from_fd, si
  * bit for group or others. false with errno 0 where that does not hold. */
 bool os_is_private_fd(int fd);
 
-/* Whether pages of the file system behind a directory or file may be mapped executable (false:
- * noexec). */
+/* Whether pages of the file system behind a directory
+ * or file may be mapped executable (false: noexec). */
 bool os_may_execute_fd(int fd);
 
 /* An exclusive advisory lock on an open file, taken at once or not at all (-1, EWOULDBLOCK); ends
@@ -79,8 +81,8 @@ int os_try_lock_shared(int fd);
 int os_memfd_create(const char *name, bool executable);
 int os_memfd_with(const char *name, const void *bytes, size_t size, bool executable);
 int os_memfd_seal(int fd);
-/* A path by which this process's loader, and debuggers of it, find the file as long as fd is open.
- */
+/* A path by which this process's loader, and debuggers
+ * of it, find the file as long as fd is open. */
 void os_fd_path(int fd, char *path, size_t capacity);
 
 /* Map a whole file read-only; size 0 gives a non-NULL pointer. */
@@ -89,14 +91,14 @@ void os_unmap(const void *bytes, size_t size);
 
 /* ---- processes (linux_process.c) ---- */
 
-/* Start a program that this process must not notice: not its child (nothing to wait for, no
- * SIGCHLD), in a session of its own, default signals and mask, no descriptors but 0-2 (on
- * /dev/null) and those of fds (at most 16), which appear as 3, 4, ... in order. It gets a generous
- * stack limit, no core files, ordinary scheduling, `environment`, and `/` as its directory. *pidfd
- * (may be NULL): to watch or end it. Fails with the program's own exec error. Works whatever the
- * host does with SIGCHLD and descriptors 0-2. In a host that is PID 1 or a subreaper the program
- * becomes its child, as any orphan does: there its end shows as a SIGCHLD, and os_pidfd_wait reaps
- * it. */
+/* Start a program that this process must not notice: not its child (nothing to wait for,
+ * no SIGCHLD), in a session of its own, default signals and mask, no descriptors but 0-2
+ * (on /dev/null) and those of fds (at most 16), which appear as 3, 4, ... in order. It
+ * gets a generous stack limit, no core files, ordinary scheduling, `environment`, and
+ * `/` as its directory. *pidfd (may be NULL): to watch or end it. Fails with the
+ * program's own exec error. Works whatever the host does with SIGCHLD and descriptors
+ * 0-2. In a host that is PID 1 or a subreaper the program becomes its child, as any
+ * orphan does: there its end shows as a SIGCHLD, and os_pidfd_wait reaps it. */
 int os_spawn_detached(const char *program, char *const *arguments, char *const *environment,
                       const int *fds, size_t fd_count, int *pidfd);
 
@@ -130,15 +132,17 @@ void *os_load_again(const char *path, bool global);
 int os_unload(void *handle, const char *path, bool *gone);
 /* Whether an image is mapped under that path. Does not ask the disk. */
 bool os_is_loaded(const char *path);
-/* Have the loader look for what nobody needs any longer: it does so only when something is closed. path: an image that waits. */
+/* Have the loader look for what nobody needs any longer: it does so only when something is closed.
+ * path: an image that waits. */
 void os_collect(const char *path);
-/* The address of a definition in the image of a handle alone, not in its dependencies; NULL where
- * there is none. Of a weak variable that the loader has unified with another image's, the one that
- * this image uses; of a thread-local one, the calling thread's. The image needs a .gnu.hash
- * section. */
+/* The address of a definition in the image of a handle alone, not in its
+ * dependencies; NULL where there is none. Of a weak variable that the loader has
+ * unified with another image's, the one that this image uses; of a thread-local
+ * one, the calling thread's. The image needs a .gnu.hash section. */
 void *os_lookup(void *handle, const char *name);
-/* An address that a reference would be bound to in the scope of a handle (the image, then its dependencies), or in the process's
- * global scope where handle is NULL. version: NULL for the default one. */
+/* An address that a reference would be bound to in the scope of a handle (the image, then its
+ * dependencies), or in the process's global scope where handle is NULL. version: NULL for the
+ * default one. */
 void *os_lookup_scope(void *handle, const char *name, const char *version);
 /* Directories that the loader searches for shared libraries, in order: a string list, freed as one
  * block with free(). */

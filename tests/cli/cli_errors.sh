@@ -4,8 +4,14 @@
 kiln 125 run missing.c
 says_part "missing.c"
 says_part "No such file or directory"
-kiln 125 run .
-says_part "."
+mkdir directory
+for input in . directory directory/; do
+    kiln 125 run $input
+    says "kiln: error: cannot read '$input': Is a directory"
+done
+mkdir directory.c
+kiln 125 run directory.c
+says_part "directory.c"
 printf 'int main(void) { return 1 }\n' >syntax.c
 kiln 125 run syntax.c
 says_part "syntax.c:1:26: error: expected ';' after return statement"

@@ -103,6 +103,9 @@ echo 'int answer(void); int main(void) { return answer() * ANSWER_FACTOR; }' >pr
 cd project/below || exit 1
 kiln 22 run program
 kiln 42 run answer user.c
+mkdir program # a directory is no source
+kiln 22 run program
+rmdir program
 kiln 125 run -O0 program
 says_part "'-O0' cannot apply to 'program'"
 kiln 125 load answer program

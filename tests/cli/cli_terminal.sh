@@ -67,6 +67,20 @@ printf '#include <stdio.h>\n__attribute__((constructor)) static void early(void)
 on_terminal 0 "$KILN run --no-cache --compiler $PWD/late-compiler talks.c"
 tr '\r' '\n' <"$out" | grep -qE "^($escape\[K)?EARLY" || fail "the progress line stands before the program's output"
 
+# Ctrl-C leaves a clean line too, and ends kiln as it ends any program.
+echo 'constexpr int f(int n) { int s = 0; for (int i = 0; i < n; i++) s ^= i; return s; }
+constexpr int x = f(1000000000);' >endless.cpp
+cat >interrupted.sh <<END
+$KILN run --no-cache --compiler $PWD/late-compiler -std=c++20 -fconstexpr-steps=4000000000 endless.cpp &
+sleep 2
+kill -TERM \$!
+wait \$!
+END
+on_terminal 143 "sh interrupted.sh"
+has "endless.cpp"
+last=$(tr '\r' '\n' <"$out" | grep -v '^$' | grep -v Terminated | tail -n 1)
+[ "$last" = "$escape[K" ] || fail "the progress line is left standing: '$last'"
+
 # Colours as clang's.
 echo 'int main(void) { int unused; return x; }' >wrong.c
 on_terminal 125 "$KILN run -Wall wrong.c"

@@ -39,7 +39,7 @@ static Kiln__Wire__CompileReply *compile(const char *source, const char *const *
 static void errors_notes_and_fixits(void **state)
 {
     (void)state;
-    write_file("inner.h", "int f(int x);\nint broken = counte;\n");
+    write_file("inner.h", "int f(int x);\nint broken() { return counte; }\n");
     write_file("errors.c", "int counter;\n#include \"inner.h\"\nint g(void)\n{\n    return f(1, 2)\n}\n");
     Kiln__Wire__CompileReply *reply = compile("errors.c", NULL);
     assert_false(reply->ok);
@@ -50,15 +50,15 @@ static void errors_notes_and_fixits(void **state)
     assert_int_equal(typo->severity, KILN_SEVERITY_ERROR);
     assert_true(bytes_are(typo->file, "./inner.h"));
     assert_int_equal(typo->line, 2);
-    assert_int_equal(typo->column, 14);
-    assert_true(bytes_contain(typo->rendered, "In file included from errors.c:2:\n./inner.h:2:14: error: "));
+    assert_int_equal(typo->column, 23);
+    assert_true(bytes_contain(typo->rendered, "In file included from errors.c:2:\n./inner.h:2:23: error: "));
     assert_true(bytes_contain(typo->rendered, "errors.c:1:5: note: 'counter' declared here\n"));
     assert_int_equal(typo->n_notes, 1);
     assert_int_equal(typo->notes[0]->severity, KILN_SEVERITY_NOTE);
     assert_int_equal(typo->n_fixits, 1);
     assert_true(bytes_are(typo->fixits[0]->replacement, "counter"));
-    assert_int_equal(typo->fixits[0]->column, 14);
-    assert_int_equal(typo->fixits[0]->end_column, 20);
+    assert_int_equal(typo->fixits[0]->column, 23);
+    assert_int_equal(typo->fixits[0]->end_column, 29);
 
     const Kiln__Wire__Diagnostic *call = reply->diagnostics->diagnostics[1];
     assert_true(bytes_are(call->message, "too many arguments to function call, expected single argument 'x', have 2 arguments"));

@@ -111,8 +111,8 @@ static void test_siblings(void **state)
     assert_int_equal(load_close(both), KILN_OK);
 }
 
-/* The variable that the library uses, which may be another image's; of a thread-local, this
- * thread's. */
+/* The variable that the library uses, which may be
+ * another image's; of a thread-local, this thread's. */
 static void *other_thread(void *library)
 {
     void *(*upper_thread)(void) = (void *(*)(void))load_symbol_address(library, "upper_thread");

@@ -168,8 +168,8 @@ static size_t read_all(const void *bytes, size_t size)
     return sum;
 }
 
-/* Bytes that are changed at random places, in the tables rather than in code; the seed is fixed. Under a sanitizer or valgrind
- * every read outside shows. */
+/* Bytes that are changed at random places, in the tables rather than in code; the seed is fixed.
+ * Under a sanitizer or valgrind every read outside shows. */
 static void read_mutations(const uint8_t *original, size_t size, unsigned rounds)
 {
     uint8_t *bytes = malloc(size);

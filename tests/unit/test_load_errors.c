@@ -1,4 +1,5 @@
-/* test_load_errors.c - what a failed load says: all that is missing, who needs it, who has it; auto-load; duplicates. */
+/* test_load_errors.c - what a failed load says: all that is missing, who needs it, who has it;
+ * auto-load; duplicates. */
 #include "test_load_fixture.h"
 
 /* In this program's symbol table; exported or not as the linking of the tests has it. */
@@ -37,8 +38,8 @@ static const kiln_missing_symbol *find_missing(const kiln_error *error, const ch
     return NULL;
 }
 
-/* An installed library that this test can count on: made here, on the loader's path through LD_LIBRARY_PATH (which main sets before
- * it starts this program again). */
+/* An installed library that this test can count on: made here, on the loader's path through
+ * LD_LIBRARY_PATH (which main sets before it starts this program again). */
 static void make_installed(void)
 {
     char command[1024];

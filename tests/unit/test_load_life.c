@@ -1,5 +1,5 @@
-/* test_load_life.c - how long an image stays: counted loads, closing, what keeps it, files in
- * memory. */
+/* test_load_life.c - how long an image stays: counted
+ * loads, closing, what keeps it, files in memory. */
 #include "test_load_fixture.h"
 
 #include <pthread.h>
@@ -73,6 +73,24 @@ static void test_counted(void **state)
     assert_int_equal(load_close(one), KILN_OK);
     assert_string_equal(log_text(), "a- ");
     assert_false(load_is_mapped("kiln-a"));
+}
+
+/* What is mapped already needs no root of its own, whatever stands above it. */
+static void test_counting_again_opens_nothing(void **state)
+{
+    (void)state;
+    loaded *c = open_named("a", "b", "c", NULL);
+    int before = count_descriptors();
+    loaded *b = open_named("a", "b", NULL), *again = open_named("a", "b", "c", NULL);
+    assert_int_equal(count_descriptors(), before);
+    assert_int_equal(load_close(c), KILN_OK);
+    assert_int_equal(call(again, "next"), 1);
+    assert_int_equal(load_close(again), KILN_OK);
+    assert_false(is_mapped("/c.so"));
+    assert_int_equal(call(b, "next"), 1);
+    assert_int_equal(load_close(b), KILN_OK);
+    assert_false(is_mapped("/a.so") || is_mapped("/b.so"));
+    log_text();
 }
 
 /* Two loads share a dependency that takes something from the host: the first one's library leaves
@@ -191,8 +209,8 @@ static loaded *open_memory(const char *name, int *fd)
     return open_images(&image, 1);
 }
 
-/* The loader knows images by path: a path that came to mean another file would give the first image
- * again. */
+/* The loader knows images by path: a path that came to
+ * mean another file would give the first image again. */
 static void test_descriptor_numbers_are_reused(void **state)
 {
     (void)state;
@@ -338,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_constructors_and_destructors),
         cmocka_unit_test(test_counted),
+        cmocka_unit_test(test_counting_again_opens_nothing),
         cmocka_unit_test(test_shared_dependency_keeps_no_dependent),
         cmocka_unit_test(test_pending),
         cmocka_unit_test(test_descriptor_numbers_are_reused),

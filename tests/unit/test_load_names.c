@@ -1,5 +1,5 @@
-/* test_load_names.c - whose definition a reference is bound to, in a host that exports clashing
- * names.
+/* test_load_names.c - whose definition a reference is
+ * bound to, in a host that exports clashing names.
  *
  * This program exports functions and data under the names that the images use (it is linked with
  * its symbols exported), and so does a shared library that it has loaded globally. */
@@ -349,8 +349,8 @@ static void test_visibility(void **state)
     assert_false(is_mapped("below.so"));
 }
 
-/* Whoever finds a symbol with RTLD_DEFAULT keeps its library: glibc notes a dependency of the
- * caller. */
+/* Whoever finds a symbol with RTLD_DEFAULT keeps its
+ * library: glibc notes a dependency of the caller. */
 static void default_lookup_part(void)
 {
     load_image image = image_of("below");

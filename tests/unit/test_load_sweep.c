@@ -1,5 +1,5 @@
-/* test_load_sweep.c - a load in which the Nth allocation fails, for every N: it says so, leaves nothing behind, and the next one
- * works.
+/* test_load_sweep.c - a load in which the Nth allocation fails, for every N: it says so, leaves
+ * nothing behind, and the next one works.
  *
  * This program brings its own malloc in front of the C library's; the loader uses it too. */
 #include "test_load_fixture.h"
@@ -76,7 +76,8 @@ static bool is_clean(int descriptors)
     return !is_mapped("/low.so") && !is_mapped("memfd:") && count_descriptors() == descriptors;
 }
 
-/* One load in which allocation number `attempt` fails, then one in which none does. The result is an exit status. */
+/* One load in which allocation number `attempt` fails, then one in which none does. The result is
+ * an exit status. */
 static int try_once(const char *top)
 {
     loaded *library = NULL;
@@ -88,7 +89,8 @@ static int try_once(const char *top)
     countdown = -1;
     if (status == KILN_OK && (call(library, top) != 10 || load_close(library) != KILN_OK))
         return wrong;
-    /* After a success something may stay: where glibc has no memory to note a dependency, it keeps the image for good. */
+    /* After a success something may stay: where glibc has no memory to note a dependency, it keeps
+     * the image for good. */
     if (status != KILN_OK && (library || !error || !is_clean(descriptors)))
         return wrong;
     if (status != KILN_OK && status != KILN_NO_MEMORY && status != KILN_BIND)
@@ -103,8 +105,8 @@ static int try_once(const char *top)
     return reached ? 0 : not_reached;
 }
 
-/* The number of allocations that a load makes. Every one of the first few dozen is tried, then with growing steps: a report
- * looks through thousands of installed libraries. */
+/* The number of allocations that a load makes. Every one of the first few dozen is tried, then with
+ * growing steps: a report looks through thousands of installed libraries. */
 static long sweep(const char *top, kiln_status status)
 {
     load_image images[2] = {image_of("low"), image_of(top)};

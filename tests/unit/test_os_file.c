@@ -93,6 +93,9 @@ static void test_identity(void **state)
     assert_int_equal(symlink("loop", "loop"), 0);
     assert_int_equal(os_identify(at, "loop", &kind, &second), -1);
     assert_int_equal(errno, ELOOP);
+    assert_true(os_is_link("loop"));
+    assert_false(os_is_link("one"));
+    assert_false(os_is_link("nothing"));
 }
 
 /* A file that is written now is not older than the clock says, less the grain. */

@@ -1,4 +1,5 @@
-/* test_os_limits.c - how much of the machine may be used: control groups of both versions, affinity, processor features. */
+/* test_os_limits.c - how much of the machine may be used: control groups of both versions,
+ * affinity, processor features. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

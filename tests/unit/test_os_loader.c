@@ -1,4 +1,5 @@
-/* test_os_loader.c - what the system's loader is asked: handles, symbols of one image alone, where libraries stand. */
+/* test_os_loader.c - what the system's loader is asked: handles, symbols of one image alone, where
+ * libraries stand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

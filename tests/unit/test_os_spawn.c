@@ -509,8 +509,8 @@ static void test_end_of_host_is_end_of_file(void **state)
     close(pidfd);
 }
 
-/* Here the program becomes the host's child after all; what can be had is that it is reaped with
- * its pidfd. */
+/* Here the program becomes the host's child after all;
+ * what can be had is that it is reaped with its pidfd. */
 static void subreaper_part(void)
 {
     CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);

@@ -1,9 +1,12 @@
 /* image.c - makes an image as the compiler process does, for tests of the loading side:
  * helper_image OUT ID [ARGUMENT]...
  *
- * --dep FILE   a dependency: another image
- * --host NAME  a host symbol; IMAGE_HOST_PREFIX in the environment: every undefined symbol that
- * begins so anything else goes to clang-22, which compiles and links (sources end in .c or .cpp).
+ *     --dep FILE   a dependency: another image
+ *     --host NAME  a host symbol
+ *
+ * Anything else goes to clang-22, which compiles and links (sources end in .c or .cpp). In the
+ * environment: IMAGE_HOST_PREFIX makes every undefined symbol that begins so a host symbol,
+ * IMAGE_CXX compiles C++ instead (g++ for one), IMAGE_LEAVE_VERSIONS leaves out a step.
  *
  * Objects are compiled first, their weak variables get the shared version and stay open to other
  * images, everything else binds within the image. Then references to dependencies are marked so
