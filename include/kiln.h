@@ -28,7 +28,8 @@
  *   - A session may be used by any thread at any time, but for its destruction. A spec, a load and
  *     an error belong to one thread at a time.
  *   - Event callbacks run only on a thread that is inside a call of that session, never while Kiln
- *     holds a lock; they may call Kiln, except to destroy the session or close the library at hand.
+ *     holds a lock; they may call Kiln, except to
+ *     destroy the session or the load at hand, or to close or load the library at hand.
  *   - "Blocks" means that the call may wait for compilation; the others return in microseconds or
  *     do bounded file-system work.
  *   - After fork() the child may go on using Kiln: it starts a compiler process of its own when it
@@ -62,49 +63,38 @@ extern "C" {
  * Status and errors
  */
 
-/* X(enumerator suffix, what it means) */
-#define KILN_STATUS_MAP(X)                                                                         \
-    X(OK, "success")                                                                               \
-    X(PENDING, "not finished yet")                                                                 \
-    X(INVALID_ARGUMENT, "an argument of the call is not acceptable")                               \
-    X(NO_MEMORY, "out of memory")                                                                  \
-    X(NOT_FOUND, "there is no such file, library or symbol")                                       \
-    X(ALREADY_EXISTS, "the name is taken")                                                         \
-    X(AMBIGUOUS, "the name has several meanings")                                                  \
-    X(SPEC, "the spec or the manifest is wrong")                                                   \
-    X(CYCLE, "libraries depend on each other in a circle")                                         \
-    X(COMPILE, "a source does not compile")                                                        \
-    X(LINK, "the objects do not link")                                                             \
-    X(BIND, "the image cannot be bound: a symbol or a shared library is missing")                  \
-    X(COMPILER, "the compiler process is missing, of another version, or died")                    \
-    X(LIMIT, "a job exceeded its limit of time or memory")                                         \
-    X(CANCELLED, "the load was cancelled")                                                         \
-    X(IO, "the operating system refused")                                                          \
-    X(UNSUPPORTED, "not supported")                                                                \
-    X(INTERNAL, "a defect in Kiln")
-
 typedef enum kiln_status {
-#define KILN_STATUS_ENUMERATOR(name, text) KILN_##name,
-    KILN_STATUS_MAP(KILN_STATUS_ENUMERATOR)
-#undef KILN_STATUS_ENUMERATOR
+    KILN_OK = 0,
+    KILN_PENDING = 1,          /* not finished yet */
+    KILN_INVALID_ARGUMENT = 2, /* an argument of the call is not acceptable */
+    KILN_NO_MEMORY = 3,
+    KILN_NOT_FOUND = 4,      /* there is no such file, library or symbol */
+    KILN_ALREADY_EXISTS = 5, /* the name is taken */
+    KILN_AMBIGUOUS = 6,      /* the name has several meanings */
+    KILN_SPEC = 7,           /* the spec or the manifest is wrong */
+    KILN_CYCLE = 8,          /* libraries depend on each other in a circle */
+    KILN_COMPILE = 9,        /* a source does not compile */
+    KILN_LINK = 10,          /* the objects do not link */
+    KILN_BIND = 11,      /* the image cannot be bound: a symbol or a shared library is missing */
+    KILN_COMPILER = 12,  /* the compiler process is missing, of another version, or died */
+    KILN_LIMIT = 13,     /* a job exceeded its limit of time or memory */
+    KILN_CANCELLED = 14, /* the load was cancelled */
+    KILN_IO = 15,        /* the operating system refused */
+    KILN_UNSUPPORTED = 16,
+    KILN_INTERNAL = 17 /* a defect in Kiln */
 } kiln_status;
 
 /* What Kiln was doing. Errors carry one; load reports give the time of each. */
-#define KILN_PHASE_MAP(X)                                                                          \
-    X(SPEC, "spec")                                                                                \
-    X(LOOKUP, "lookup")                                                                            \
-    X(PLAN, "plan")                                                                                \
-    X(COMPILE, "compile")                                                                          \
-    X(LINK, "link")                                                                                \
-    X(PUBLISH, "publish")                                                                          \
-    X(BIND, "bind")
-
 typedef enum kiln_phase {
-#define KILN_PHASE_ENUMERATOR(name, text) KILN_PHASE_##name,
-    KILN_PHASE_MAP(KILN_PHASE_ENUMERATOR)
-#undef KILN_PHASE_ENUMERATOR
-        KILN_PHASE_COUNT
+    KILN_PHASE_SPEC = 0,
+    KILN_PHASE_LOOKUP = 1, /* looking into the cache, and at the inputs */
+    KILN_PHASE_PLAN = 2,
+    KILN_PHASE_COMPILE = 3,
+    KILN_PHASE_LINK = 4,
+    KILN_PHASE_PUBLISH = 5, /* into the cache */
+    KILN_PHASE_BIND = 6     /* mapping, binding, constructors */
 } kiln_phase;
+#define KILN_PHASE_COUNT 7
 
 typedef enum kiln_severity {
     KILN_SEVERITY_NOTE,
@@ -173,6 +163,7 @@ KILN_API size_t kiln_error_missing_symbol_count(const kiln_error *error);
 KILN_API const kiln_missing_symbol *kiln_error_missing_symbol(const kiln_error *error,
                                                               size_t index);
 
+/* Free an error with all that it handed out. NULL is fine. Since 0.1. */
 KILN_API void kiln_error_destroy(kiln_error *error);
 
 /* The version of the library at run time ("0.1.0"). A static string; any thread. Since 0.1. */
@@ -233,12 +224,13 @@ typedef struct kiln_session_options {
 } kiln_session_options;
 
 /* Create a session. Starts no process and reads no file but the cache directory's. The caller
- * destroys it. Does not block. Errors: INVALID_ARGUMENT, NO_MEMORY, IO. Since 0.1. */
+ * destroys it. Does not block. Errors: INVALID_ARGUMENT, UNSUPPORTED (options of a newer header), NO_MEMORY, IO. Since 0.1. */
 KILN_API kiln_status kiln_session_create(const kiln_session_options *options,
                                          kiln_session **session, kiln_error **error);
 
-/* Close every library that is still loaded, end the compiler process, free the session. No other
- * thread may be inside a call of it. The default session need not be destroyed. Since 0.1. */
+/* Close every library that is still loaded, end the compiler process, free the session. Handles of its libraries are void
+ * afterwards; loads that were begun end as CANCELLED and are still to be destroyed. No other thread may be inside a call of
+ * the session. The default session need not be destroyed. NULL is fine. Since 0.1. */
 KILN_API void kiln_session_destroy(kiln_session *session);
 
 /* The session that functions use where they are given NULL. Made at first use with default options;
@@ -284,7 +276,9 @@ typedef enum kiln_scope {
 /* An empty spec. name: what registry, messages and reports call it; letters, digits and ._+- only.
  * NULL when out of memory. The caller destroys it. Since 0.1. */
 KILN_API kiln_spec *kiln_spec_create(const char *name);
+/* Free a spec. Registered copies and loaded libraries do not mind. NULL is fine. Since 0.1. */
 KILN_API void kiln_spec_destroy(kiln_spec *spec);
+/* Its name; lives as long as the spec. Since 0.1. */
 KILN_API const char *kiln_spec_name(const kiln_spec *spec);
 
 /* Against what relative paths are resolved. Since 0.1. */
@@ -348,6 +342,7 @@ KILN_API kiln_status kiln_session_register(kiln_session *session, const kiln_spe
 KILN_API kiln_status kiln_session_unregister(kiln_session *session, const char *name,
                                              kiln_error **error);
 
+/* Whether a library of that name is registered; is loaded, by any handle. Since 0.1. */
 KILN_API bool kiln_session_is_registered(kiln_session *session, const char *name);
 KILN_API bool kiln_session_is_loaded(kiln_session *session, const char *name);
 
@@ -355,6 +350,7 @@ KILN_API bool kiln_session_is_loaded(kiln_session *session, const char *name);
  * Since 0.1. */
 KILN_API kiln_status kiln_session_names(kiln_session *session, char ***names, size_t *count,
                                         kiln_error **error);
+/* Free a list of names. NULL is fine. Since 0.1. */
 KILN_API void kiln_names_destroy(char **names);
 
 /* Register every library of a manifest. path: the file; NULL: kiln.yaml in the current directory or
@@ -407,18 +403,18 @@ KILN_API kiln_status kiln_library_open(kiln_session *session, const char *path,
                                        const kiln_load_options *options, kiln_library **library,
                                        kiln_error **error);
 
-/* Give back one reference. The last one runs the library's destructors on this thread and takes the
- * image out of the address space: OK. PENDING: a thread still owes the destructor of a thread_local
- * of the library; the image leaves at a later call of Kiln after that thread has ended. Addresses
- * from the library must not be used afterwards. Since 0.1. */
+/* Give back one reference. The last one runs the library's destructors on this thread and takes the image out of the
+ * address space: OK. PENDING: it cannot leave yet, since a thread still owes the destructor of a thread_local of the library (it
+ * leaves at a later call of Kiln after that thread has ended), or since the program itself found a symbol of it by
+ * dlsym(RTLD_DEFAULT), which binds it for ever. Addresses from the library must not be used afterwards. Since 0.1. */
 KILN_API kiln_status kiln_library_close(kiln_library *library);
 
 typedef void (*kiln_function)(void);
 
-/* A function, or a variable, of the library itself (not of its dependencies), by its symbol's name
- * or by its C++ name: "ns::f" or, where that is overloaded, "ns::f(int)". The address is good until
- * the last close. NULL on failure. Errors: NOT_FOUND, AMBIGUOUS (the message lists the candidates),
- * NO_MEMORY. Since 0.1. */
+/* A function, or a variable, of the library itself (not of its dependencies), by its symbol's name or by its C++ name:
+ * "ns::f" or, where that is overloaded, "ns::f(int)". By the symbol's name either call finds either kind, as dlsym does. The
+ * address is good until the last close. NULL on failure.
+ * Errors: NOT_FOUND, AMBIGUOUS (the message lists the candidates), NO_MEMORY. Since 0.1. */
 KILN_API kiln_function kiln_library_function(const kiln_library *library, const char *name,
                                              kiln_error **error);
 KILN_API void *kiln_library_data(const kiln_library *library, const char *name, kiln_error **error);
@@ -457,9 +453,10 @@ typedef struct kiln_report {
     size_t input_count; /* files, directories and absences that were recorded */
     size_t unit_count;
     size_t symbol_count;
-    double seconds[KILN_PHASE_COUNT];
-    double total_seconds;
     const char *miss_reason; /* NULL on a hit */
+    double total_seconds;
+    double
+        seconds[KILN_PHASE_COUNT]; /* by kiln_phase; new phases come behind, so this stays last */
 } kiln_report;
 
 /* Since 0.1. */
@@ -523,6 +520,7 @@ typedef struct kiln_outputs kiln_outputs;
 KILN_API kiln_status kiln_compile(kiln_session *session, const kiln_spec *spec,
                                   const kiln_compile_options *options, kiln_outputs **outputs,
                                   kiln_error **error);
+/* How many outputs there are. Since 0.1. */
 KILN_API size_t kiln_outputs_count(const kiln_outputs *outputs);
 
 typedef struct kiln_output {
@@ -536,6 +534,7 @@ typedef struct kiln_output {
 /* Pointers live as long as the outputs. Since 0.1. */
 KILN_API kiln_status kiln_outputs_get(const kiln_outputs *outputs, size_t index,
                                       kiln_output *output);
+/* Free outputs with their bytes. NULL is fine. Since 0.1. */
 KILN_API void kiln_outputs_destroy(kiln_outputs *outputs);
 
 /* -----------------------------------------------------------------------------------------------
@@ -550,6 +549,8 @@ typedef struct kiln_cache_statistics {
     uint64_t in_use_count; /* entries that a live process has loaded */
 } kiln_cache_statistics;
 
+/* Count what the cache holds. Reads the whole cache directory. Errors: NOT_FOUND (the session has no cache), NO_MEMORY.
+ * Since 0.1. */
 KILN_API kiln_status kiln_cache_statistics_read(kiln_session *session,
                                                 kiln_cache_statistics *statistics,
                                                 kiln_error **error);
@@ -588,6 +589,7 @@ KILN_API kiln_status kiln_cache_clear(kiln_session *session, uint64_t *removed, 
  * Since 0.1. */
 KILN_API kiln_status kiln_cache_explain(kiln_session *session, const char *library, char **text,
                                         kiln_error **error);
+/* Free a string that a call handed out. NULL is fine. Since 0.1. */
 KILN_API void kiln_string_destroy(char *string);
 
 #ifdef __cplusplus

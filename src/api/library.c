@@ -4,6 +4,7 @@
  * it gave out and by dependents. Mapping and unmapping happen outside of the session's mutex, since
  * constructors and destructors run then. */
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -229,25 +230,60 @@ static void gather(const closure *closure, size_t index, bool *wanted)
             gather(closure, node->dependencies[i], wanted);
 }
 
+/* The cache may have been moved or cleared since the image was opened: then its descriptor serves instead of its path. */
+static bool take_descriptors(const binding *binding, const size_t *indices, load_image *images,
+                             size_t count)
+{
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        os_kind kind, there = OS_ABSENT;
+        os_identity identity, identity_there;
+        const image *image = binding->closure->nodes[indices[i]].image;
+        if (images[i].fd >= 3 || os_identify_fd(image->fd, &kind, &identity))
+            continue;
+        if (os_identify(AT_FDCWD, image->path, &there, &identity_there) == 0 &&
+            there != OS_ABSENT && os_identity_equal(&identity, &identity_there))
+            continue;
+        images[i].fd = image->fd;
+        any = true;
+    }
+    return any;
+}
+
 static kiln_status map_node(binding *binding, size_t index, loaded **out)
 {
     const closure *closure = binding->closure;
     bool *wanted = calloc(closure->count, sizeof *wanted);
+    size_t *indices = calloc(closure->count, sizeof *indices);
     load_image *images = calloc(closure->count, sizeof *images);
     kiln_status status = KILN_NO_MEMORY;
-    if (wanted && images) {
+    kiln_error *error = NULL;
+    if (wanted && indices && images) {
         load_request request = {.images = images,
                                 .visibility = binding->options->global ? KILN_GLOBAL : KILN_LOCAL,
                                 .auto_load = binding->options->auto_load};
         gather(closure, index, wanted);
-        for (size_t i = 0; i < closure->count; i++)
-            if (wanted[i])
-                images[request.count++] = binding->images[i];
-        status = load_open(&request, out, binding->error);
+        for (size_t i = 0; i < closure->count; i++) {
+            if (!wanted[i])
+                continue;
+            indices[request.count] = i;
+            images[request.count++] = binding->images[i];
+        }
+        status = load_open(&request, out, &error);
+        if (status != KILN_OK && take_descriptors(binding, indices, images, request.count)) {
+            kiln_error_destroy(error);
+            error = NULL;
+            status = load_open(&request, out, &error);
+        }
     } else {
-        error_no_memory(binding->error);
+        error_no_memory(&error);
     }
+    if (binding->error)
+        *binding->error = error;
+    else
+        kiln_error_destroy(error);
     free(wanted);
+    free(indices);
     free(images);
     return status;
 }

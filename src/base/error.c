@@ -270,28 +270,51 @@ kiln_error *error_copy(const kiln_error *error)
 
 /* ---- the public accessors ---- */
 
+static const struct {
+    const char *name, *text;
+} statuses[] = {
+    [KILN_OK] = {"KILN_OK", "success"},
+    [KILN_PENDING] = {"KILN_PENDING", "not finished yet"},
+    [KILN_INVALID_ARGUMENT] = {"KILN_INVALID_ARGUMENT", "an argument of the call is not acceptable"},
+    [KILN_NO_MEMORY] = {"KILN_NO_MEMORY", "out of memory"},
+    [KILN_NOT_FOUND] = {"KILN_NOT_FOUND", "there is no such file, library or symbol"},
+    [KILN_ALREADY_EXISTS] = {"KILN_ALREADY_EXISTS", "the name is taken"},
+    [KILN_AMBIGUOUS] = {"KILN_AMBIGUOUS", "the name has several meanings"},
+    [KILN_SPEC] = {"KILN_SPEC", "the spec or the manifest is wrong"},
+    [KILN_CYCLE] = {"KILN_CYCLE", "libraries depend on each other in a circle"},
+    [KILN_COMPILE] = {"KILN_COMPILE", "a source does not compile"},
+    [KILN_LINK] = {"KILN_LINK", "the objects do not link"},
+    [KILN_BIND] = {"KILN_BIND", "the image cannot be bound"},
+    [KILN_COMPILER] = {"KILN_COMPILER", "the compiler process is missing, of another version, or died"},
+    [KILN_LIMIT] = {"KILN_LIMIT", "a job exceeded its limit of time or memory"},
+    [KILN_CANCELLED] = {"KILN_CANCELLED", "the load was cancelled"},
+    [KILN_IO] = {"KILN_IO", "the operating system refused"},
+    [KILN_UNSUPPORTED] = {"KILN_UNSUPPORTED", "not supported"},
+    [KILN_INTERNAL] = {"KILN_INTERNAL", "a defect in Kiln"},
+};
+_Static_assert(sizeof statuses / sizeof *statuses == KILN_INTERNAL + 1, "a status has no name");
+
+static bool is_status(kiln_status status)
+{
+    return (size_t)status < sizeof statuses / sizeof *statuses;
+}
+
 const char *kiln_status_name(kiln_status status)
 {
-#define NAME(name, words) [KILN_##name] = "KILN_" #name,
-    static const char *const names[] = {KILN_STATUS_MAP(NAME)};
-#undef NAME
-    return (size_t)status < sizeof names / sizeof *names ? names[status] : "KILN_?";
+    return is_status(status) ? statuses[status].name : "KILN_?";
 }
 
 const char *kiln_status_text(kiln_status status)
 {
-#define TEXT(name, words) [KILN_##name] = words,
-    static const char *const texts[] = {KILN_STATUS_MAP(TEXT)};
-#undef TEXT
-    return (size_t)status < sizeof texts / sizeof *texts ? texts[status] : "unknown status";
+    return is_status(status) ? statuses[status].text : "unknown status";
 }
 
 const char *kiln_phase_name(kiln_phase phase)
 {
-#define NAME(name, words) [KILN_PHASE_##name] = words,
-    static const char *const names[] = {KILN_PHASE_MAP(NAME)};
-#undef NAME
-    return (size_t)phase < sizeof names / sizeof *names ? names[phase] : "?";
+    static const char *const names[] = {"spec", "lookup",  "plan", "compile",
+                                        "link", "publish", "bind"};
+    _Static_assert(sizeof names / sizeof *names == KILN_PHASE_COUNT, "a phase has no name");
+    return (size_t)phase < KILN_PHASE_COUNT ? names[phase] : "?";
 }
 
 kiln_status kiln_error_code(const kiln_error *error)

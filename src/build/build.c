@@ -55,7 +55,7 @@ kiln_status build_begin(build *build, kiln_error **error)
     if (!environment_collect(&build->environment) || !collect_dependency_ids(build))
         return error_no_memory(error);
     status = compiler_identify(build->context->compiler, build->context->store,
-                               &build->compiler_identity, error);
+                               build->context->cancel, &build->compiler_identity, error);
     if (status != KILN_OK)
         return status;
     key_context context = build_key_context(build);

@@ -284,7 +284,8 @@ static kiln_status check_compiler(build *build, bool *replaced, kiln_error **err
 {
     digest identity;
     kiln_status status =
-        compiler_identify(build->context->compiler, build->context->store, &identity, error);
+        compiler_identify(build->context->compiler, build->context->store,
+                                           build->context->cancel, &identity, error);
     *replaced = status == KILN_OK && !digest_equal(&identity, &build->compiler_identity);
     if (!*replaced)
         return status;

@@ -20,7 +20,7 @@
 #include "wire/wire.h"
 
 enum {
-    hello_timeout_ms = 60000, /* a cold disk under load may take long to bring LLVM in */
+    hello_timeout_ms = 30000, /* a cold disk under load may take long to bring LLVM in */
     stop_timeout_ms = 2000
 };
 
@@ -127,15 +127,20 @@ static kiln_status take_hello(compiler *compiler, const wire_frame *frame, kiln_
     return status;
 }
 
-static kiln_status await_hello(compiler *compiler, kiln_error **error)
+static kiln_status await_hello(compiler *compiler, int cancel, kiln_error **error)
 {
-    struct pollfd poll_fd = {.fd = compiler->control, .events = POLLIN};
-    int ready;
+    struct pollfd fds[] = {{.fd = compiler->control, .events = POLLIN},
+                           {.fd = cancel, .events = POLLIN}};
+    int timeout_ms = hello_timeout_ms, ready;
+    if (compiler->job_seconds && compiler->job_seconds < hello_timeout_ms / 1000)
+        timeout_ms = (int)compiler->job_seconds * 1000;
     do
-        ready = poll(&poll_fd, 1, hello_timeout_ms);
+        ready = poll(fds, 2, timeout_ms);
     while (ready < 0 && errno == EINTR);
+    if (ready > 0 && fds[1].revents)
+        return error_set(error, KILN_CANCELLED, KILN_PHASE_PLAN, "the load was cancelled");
     if (ready <= 0)
-        return wrong_compiler(compiler, "does not say a word for a minute", error);
+        return wrong_compiler(compiler, "does not say a word", error);
     wire_frame frame;
     if (wire_receive(compiler->control, &frame) != WIRE_OK)
         return wrong_compiler(compiler, "ended, or does not answer as a kiln-compiler does", error);
@@ -170,7 +175,7 @@ static kiln_status spawn(compiler *compiler, kiln_error **error)
     return status;
 }
 
-static kiln_status start(compiler *compiler, kiln_error **error)
+static kiln_status start(compiler *compiler, int cancel, kiln_error **error)
 {
     if (compiler->control >= 0)
         return KILN_OK;
@@ -180,7 +185,7 @@ static kiln_status start(compiler *compiler, kiln_error **error)
                          "where it is (KILN_COMPILER, or the session's compiler_path)");
     kiln_status status = spawn(compiler, error);
     if (status == KILN_OK)
-        status = await_hello(compiler, error);
+        status = await_hello(compiler, cancel, error);
     if (status != KILN_OK)
         end_process(compiler);
     return status;
@@ -262,13 +267,13 @@ static void remember_identity(compiler *compiler, store *store)
     input_set_destroy(&inputs);
 }
 
-kiln_status compiler_identify(compiler *compiler, store *store, digest *identity,
+kiln_status compiler_identify(compiler *compiler, store *store, int cancel, digest *identity,
                               kiln_error **error)
 {
     kiln_status status = KILN_OK;
     pthread_mutex_lock(&compiler->mutex);
     if (!compiler->identified && !(store && compiler->path && recall_identity(compiler, store))) {
-        status = start(compiler, error);
+        status = start(compiler, cancel, error);
         if (status == KILN_OK && store)
             remember_identity(compiler, store);
     }
@@ -290,19 +295,19 @@ static wire_status hand_over(compiler *compiler, int job_socket)
     return wire_send(compiler->control, WIRE_JOB, body, size, &job_socket, 1);
 }
 
-kiln_status compiler_open_job(compiler *compiler, int *socket, kiln_error **error)
+kiln_status compiler_open_job(compiler *compiler, int cancel, int *socket, kiln_error **error)
 {
     int sockets[2];
     if (os_socket_pair(sockets))
         return error_set_errno(error, KILN_IO, KILN_PHASE_PLAN, errno, "cannot make a socket pair");
     pthread_mutex_lock(&compiler->mutex);
     bool was_running = compiler->control >= 0;
-    kiln_status status = start(compiler, error);
+    kiln_status status = start(compiler, cancel, error);
     wire_status sent = status == KILN_OK ? hand_over(compiler, sockets[1]) : WIRE_OK;
     if (sent != WIRE_OK && was_running) {
         /* It has gone since it was last used: a new one takes its place. */
         end_process(compiler);
-        status = start(compiler, error);
+        status = start(compiler, cancel, error);
         sent = status == KILN_OK ? hand_over(compiler, sockets[1]) : WIRE_OK;
     }
     if (sent != WIRE_OK)

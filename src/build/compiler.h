@@ -25,11 +25,11 @@ void compiler_stop(compiler *compiler);
 
 /* What names this compiler in keys. A cache remembers it, so that a warm load starts no process;
  * store may be NULL. */
-kiln_status compiler_identify(compiler *compiler, store *store, digest *identity,
+kiln_status compiler_identify(compiler *compiler, store *store, int cancel, digest *identity,
                               kiln_error **error);
 
 /* Have a job made; *socket is the host's end of its connection. Errors: COMPILER, IO. */
-kiln_status compiler_open_job(compiler *compiler, int *socket, kiln_error **error);
+kiln_status compiler_open_job(compiler *compiler, int cancel, int *socket, kiln_error **error);
 
 /* The fork handlers of a session: hold the mutex over the fork; in the child, drop the connection
  * without a word. */

@@ -22,7 +22,7 @@ kiln_status job_open(compiler *compiler, const Kiln__Wire__Setup *setup, const i
                      kiln_error **error)
 {
     *job = (struct job){.socket = -1, .cancel = cancel, .subject = subject};
-    kiln_status status = compiler_open_job(compiler, &job->socket, error);
+    kiln_status status = compiler_open_job(compiler, cancel, &job->socket, error);
     if (status != KILN_OK)
         return status;
     for (size_t i = 0; i < setup_fd_count; i++) {
@@ -307,8 +307,9 @@ bool job_inputs(size_t count, Kiln__Wire__Input *const *from, input_set *to)
         const Kiln__Wire__Input *item = from[i];
         os_identity identity = {0};
         digest content = {0};
-        bool has_path = item->path.len > 0 && item->path.data[0] == '/';
-        if ((int)item->kind >= (int)INPUT_PROCESSOR ||
+        bool has_path = item->path.len > 0 && item->path.data[0] == '/' &&
+                        !memchr(item->path.data, '\0', item->path.len);
+        if ((unsigned)item->kind >= INPUT_PROCESSOR ||
             (!has_path && (int)item->kind != (int)INPUT_CLOCK))
             continue;
         if (item->identity)

@@ -136,6 +136,21 @@ END
 echo 'int main(void) { return VALUE; }' >database.c
 kiln 14 run --commands database
 
+mkdir targets
+cat >targets/compile_commands.json <<END
+[{"directory": "$PWD", "command": "cc -DVALUE=14 -o CMakeFiles/first.dir/database.c.o -c database.c", "file": "database.c",
+  "output": "CMakeFiles/first.dir/database.c.o"},
+ {"directory": "$PWD", "command": "cc -DVALUE=15 -o CMakeFiles/second.dir/database.c.o -c database.c", "file": "database.c",
+  "output": "CMakeFiles/second.dir/database.c.o"}]
+END
+kiln 15 run --commands targets second
+kiln 14 run --commands targets/compile_commands.json first
+kiln 125 run --commands targets
+says_part first
+says_part second
+kiln 125 run --commands targets third
+says_part third
+
 # pkg-config.
 mkdir packages
 printf 'Name: part\nDescription: part\nVersion: 2\nCflags: -DFROM_PACKAGE=1\nLibs: -L%s -lpart\n' "$PWD" >packages/part.pc

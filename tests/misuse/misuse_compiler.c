@@ -344,7 +344,7 @@ TEST(builder_that_holds_the_lock_is_killed)
     write_file(
         source,
         "//kiln: -fconstexpr-steps=4294967295\n"
-        "constexpr int f() { int n = 0; for (int i = 0; i < 1000000; i++) n ^= i; return n; }\n"
+        "constexpr int f() { int n = 0; for (int i = 0; i < 300000; i++) n ^= i; return n; }\n"
         "constexpr int x = f();\nextern \"C\" int value() { return 42 + x * 0; }\n");
     int output;
     pid_t builder = start_again(&output, "build_until_killed", cache, source, NULL);

@@ -29,6 +29,8 @@ static long allocations, fail_at, outstanding; /* atomics; fail_at 0: never */
 static bool fail_all_later, armed;
 
 #if !HAVE_SANITIZER
+#pragma GCC visibility push(default) /* the allocator of libkiln too */
+
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
@@ -91,6 +93,8 @@ void free(void *memory)
         __atomic_sub_fetch(&outstanding, 1, __ATOMIC_RELAXED);
     __libc_free(memory);
 }
+
+#pragma GCC visibility pop
 #endif
 
 /* ---- the sweep ---- */

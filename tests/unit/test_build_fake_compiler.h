@@ -50,7 +50,7 @@ static UNUSED int fake_count(const char *what)
     int count = 0;
     if (os_read_file(AT_FDCWD, fake_log_path, &log, &size))
         return 0;
-    for (char *line = (char *)log; line && *line; line = strchr(line, '\n'), line += line != NULL)
+    for (const char *line = (char *)log; *line; line += strcspn(line, "\n") + 1)
         count += strncmp(line, what, strlen(what)) == 0;
     free(log);
     return count;
@@ -164,8 +164,8 @@ static void fake_misbehave(fake_job *job, const char *at, const char *unit)
                 wire_send(job->socket, (wire_type)type, garbage, sizeof garbage, NULL, 0);
     if (strcmp(how, "undecodable-exit") == 0)
         wire_send(job->socket, WIRE_EXITED, garbage, sizeof garbage, NULL, 0);
-    if (strcmp(how, "garbage") == 0 || strcmp(how, "half") == 0 ||
-        strcmp(how, "wrong-type") == 0 || strncmp(how, "undecodable", 11) == 0)
+    if (strcmp(how, "garbage") == 0 || strcmp(how, "half") == 0 || strcmp(how, "wrong-type") == 0 ||
+        strncmp(how, "undecodable", 11) == 0)
         _exit(0);
 }
 
@@ -268,8 +268,8 @@ static bool fake_diagnose(const char *text, const char *directive, kiln_severity
     diagnostic->line = 1;
     diagnostic->message = wire_bytes(message);
     diagnostic->rendered = wire_bytes(text_print("%s: %s\n", path, message));
-    list->diagnostics = realloc(list->diagnostics,
-                                (list->n_diagnostics + 1) * sizeof *list->diagnostics);
+    list->diagnostics =
+        realloc(list->diagnostics, (list->n_diagnostics + 1) * sizeof *list->diagnostics);
     list->diagnostics[list->n_diagnostics++] = diagnostic;
     list->summary = wire_bytes("1 diagnostic generated.\n");
     return true;
@@ -343,7 +343,6 @@ static void fake_compile(fake_job *job, const wire_frame *frame)
         fake_append(path, "\nedited=1\n");
     digest content = {0};
     if (reply.ok && !fake_does("compile", path, "no-output")) {
-        text_print("%s", "");
         job->object = os_memfd_with("object", text, strlen(text), false);
         content = digest_of(text, strlen(text));
         reply.has_output = true;
@@ -505,7 +504,8 @@ enum { fake_control = 3 };
 static void fake_hello(const char *how)
 {
     Kiln__Wire__Hello hello = KILN__WIRE__HELLO__INIT;
-    digest identity = digest_of(fake_setting("FAKE_IDENTITY"), strlen(fake_setting("FAKE_IDENTITY")));
+    digest identity =
+        digest_of(fake_setting("FAKE_IDENTITY"), strlen(fake_setting("FAKE_IDENTITY")));
     ProtobufCBinaryData file = wire_bytes(fake_setting("FAKE_IDENTITY_FILE"));
     uint8_t body[1024];
     hello.protocol = strcmp(how, "protocol") == 0 ? kiln_wire_protocol + 1 : kiln_wire_protocol;
@@ -529,7 +529,8 @@ static void fake_begin(const char *how)
     if (strcmp(how, "exit") == 0)
         _exit(1);
     if (strcmp(how, "garbage") == 0)
-        DIE_UNLESS(send(fake_control, "It was a dark and stormy night; the rain fell", 40, 0) == 40);
+        DIE_UNLESS(send(fake_control, "It was a dark and stormy night; the rain fell", 40, 0) ==
+                   40);
     if (strcmp(how, "half") == 0)
         DIE_UNLESS(send(fake_control, "KIL", 3, 0) == 3);
     if (strcmp(how, "silent") == 0 || strcmp(how, "half") == 0 || strcmp(how, "garbage") == 0) {
