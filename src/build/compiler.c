@@ -87,8 +87,10 @@ static void end_process(compiler *compiler)
     /* Shut down, not only closed: a process that this one forked has the socket as well. */
     if (compiler->control >= 0)
         shutdown(compiler->control, SHUT_RDWR);
-    if (compiler->pidfd >= 0 && os_pidfd_wait(compiler->pidfd, stop_timeout_ms))
+    if (compiler->pidfd >= 0 && os_pidfd_wait(compiler->pidfd, stop_timeout_ms)) {
         os_pidfd_kill(compiler->pidfd, SIGKILL);
+        os_pidfd_wait(compiler->pidfd, stop_timeout_ms);
+    }
     drop_connection(compiler);
 }
 
@@ -99,6 +101,25 @@ static kiln_status wrong_compiler(const compiler *compiler, const char *what, ki
                      compiler->path, what);
 }
 
+static kiln_status check_version(const compiler *compiler, const Kiln__Wire__Hello *hello,
+                                 kiln_error **error)
+{
+    char *what = NULL;
+    if (strcmp(hello->version, KILN_VERSION_STRING) != 0)
+        what = text_print("is of version %s, this libkiln of %s", hello->version,
+                          KILN_VERSION_STRING);
+    else if (hello->protocol != kiln_wire_protocol)
+        what = text_print("speaks protocol %u, this libkiln %u", (unsigned)hello->protocol,
+                          (unsigned)kiln_wire_protocol);
+    else if (hello->identity.len != digest_size)
+        what = text_print("does not answer as a kiln-compiler does");
+    else
+        return KILN_OK;
+    kiln_status status = what ? wrong_compiler(compiler, what, error) : error_no_memory(error);
+    free(what);
+    return status;
+}
+
 static kiln_status take_hello(compiler *compiler, const wire_frame *frame, kiln_error **error)
 {
     Kiln__Wire__Hello *hello = frame->type == WIRE_HELLO
@@ -106,15 +127,8 @@ static kiln_status take_hello(compiler *compiler, const wire_frame *frame, kiln_
                                    : NULL;
     if (!hello)
         return wrong_compiler(compiler, "does not answer as a kiln-compiler does", error);
-    kiln_status status = KILN_OK;
+    kiln_status status = check_version(compiler, hello, error);
     string_list_destroy(&compiler->identity_files);
-    if (hello->protocol != kiln_wire_protocol || strcmp(hello->version, KILN_VERSION_STRING) != 0 ||
-        hello->identity.len != digest_size) {
-        char *what =
-            text_print("is of version %s, this libkiln of " KILN_VERSION_STRING, hello->version);
-        status = what ? wrong_compiler(compiler, what, error) : error_no_memory(error);
-        free(what);
-    }
     for (size_t i = 0; status == KILN_OK && i < hello->n_identity_files; i++)
         if (!string_list_add_bytes(&compiler->identity_files, hello->identity_files[i].data,
                                    hello->identity_files[i].len))
@@ -141,6 +155,9 @@ static kiln_status await_hello(compiler *compiler, int cancel, kiln_error **erro
         return error_set(error, KILN_CANCELLED, KILN_PHASE_PLAN, "the load was cancelled");
     if (ready <= 0)
         return wrong_compiler(compiler, "does not say a word", error);
+    /* What has begun to speak may still stop in the middle of a word. */
+    struct timeval limit = {.tv_sec = hello_timeout_ms / 1000};
+    setsockopt(compiler->control, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     wire_frame frame;
     if (wire_receive(compiler->control, &frame) != WIRE_OK)
         return wrong_compiler(compiler, "ended, or does not answer as a kiln-compiler does", error);
@@ -243,7 +260,8 @@ static bool recall_identity(compiler *compiler, store *store)
     return found;
 }
 
-static void remember_identity(compiler *compiler, store *store)
+/* begun_file_ns: before the process started, which has read the files since. */
+static void remember_identity(compiler *compiler, store *store, int64_t begun_file_ns)
 {
     input_set inputs = {0};
     bool done = true;
@@ -260,7 +278,7 @@ static void remember_identity(compiler *compiler, store *store)
     record_entry entry = {.fixed.content = compiler->identity, .name = ""};
     digest key = identity_key(compiler);
     input_set_sort(&inputs);
-    if (done && record_make(&record, NULL, &inputs, &entry, os_clock_file_ns(), &changed))
+    if (done && record_make(&record, NULL, &inputs, &entry, begun_file_ns, &changed))
         store_write_record(store, &key, &record, false);
     record_destroy(&record);
     free(changed);
@@ -273,9 +291,10 @@ kiln_status compiler_identify(compiler *compiler, store *store, int cancel, dige
     kiln_status status = KILN_OK;
     pthread_mutex_lock(&compiler->mutex);
     if (!compiler->identified && !(store && compiler->path && recall_identity(compiler, store))) {
+        int64_t begun_file_ns = os_clock_file_ns();
         status = start(compiler, cancel, error);
         if (status == KILN_OK && store)
-            remember_identity(compiler, store);
+            remember_identity(compiler, store, begun_file_ns);
     }
     *identity = compiler->identity;
     pthread_mutex_unlock(&compiler->mutex);

@@ -2,6 +2,7 @@
 #include "compiler/job_process.h"
 #include "compiler/job.h"
 #include "compiler/memory_file.h"
+#include "compiler/warm_up.h"
 
 #include "clang/Basic/Stack.h"
 #include "llvm/Support/ErrorHandling.h"
@@ -122,6 +123,7 @@ void install_handlers()
     fcntl(channel_fd, F_SETFD, FD_CLOEXEC);
     close_range(channel_fd + 1, ~0u, 0);
 
+    warm_child(channel_fd);
     JobLimits limits;
     int socket = receive_assignment(channel_fd, limits);
     if (socket < 0)

@@ -7,6 +7,8 @@
 #include "llvm/Support/TargetSelect.h"
 
 #include <unistd.h>
+#include <poll.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <cstdio>
 #include <cstdlib>
@@ -89,6 +91,28 @@ void warm_memory()
         mprotect(u,bl-al,5);
         mremap(u,bl-al,bl-al,MREMAP_MAYMOVE|MREMAP_FIXED,(void*)al);
     }
+}
+
+
+void warm_child(int channel)
+{
+    const char *e=getenv("KWARM"); int m=e?atoi(e):3;
+    if (!(m&8)) return;
+    struct pollfd p{channel,POLLIN,0};
+    if (poll(&p,1,2)>0) return;
+    const char *e2=getenv("KTOP"); long top=(e2?atol(e2):4)<<20;
+    FILE*f=fopen("/proc/self/maps","r"); char line[500]; struct{unsigned long x,y;} v[20]; int n=0;
+    extern char data_end __asm__("_end");
+    while(fgets(line,500,f)){ unsigned long x,y; char pr[8]; sscanf(line,"%lx-%lx %7s",&x,&y,pr); 
+       if (pr[1]!='w') continue;
+       if(strstr(line,"[heap]")) { struct mallinfo2 mi=mallinfo2(); unsigned long used=y-mi.keepcost; unsigned long yy=(used+top+4095)&~4095ul; if (yy<y) y=yy; v[n].x=x; v[n++].y=y; }
+       else if (x<(unsigned long)&data_end) { v[n].x=x; v[n++].y=y; }
+    }
+    fclose(f);
+    for(int i=0;i<n;i++) for(unsigned long x=v[i].x;x<v[i].y;x+=256<<10){
+       unsigned long len=v[i].y-x; if (len>(256<<10)) len=256<<10;
+       madvise((void*)x,len,23);
+       if (poll(&p,1,0)>0) return; }
 }
 
 } // namespace kiln

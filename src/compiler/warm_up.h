@@ -8,6 +8,6 @@ namespace kiln
 void register_targets();
 // In the zygote, while nothing else is to do: a tiny compile and link in memory, which initialises option tables, pass
 // registries and the like for all later children. Takes some 10 ms.
-void warm_zygote();void warm_memory();
+void warm_zygote();void warm_child(int);void warm_memory();
 
 } // namespace kiln

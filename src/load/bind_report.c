@@ -265,7 +265,9 @@ bool bind_report_providers(const bind_report *report, string_list *providers)
 
 static void describe_symbol(text *message, const missing_symbol *symbol)
 {
-    text_format(message, "\n  %s", symbol->name);
+    char *demangled = os_demangle(symbol->name);
+    text_format(message, "\n  %s", demangled ? demangled : symbol->name);
+    free(demangled);
     if (symbol->version)
         text_format(message, " (version %s)", symbol->version);
     text_format(message, ", needed by '%s': ", symbol->needed_by);
@@ -322,7 +324,10 @@ kiln_status bind_report_error(const bind_report *report, const char *words, kiln
     free(message);
     for (size_t i = 0; status == KILN_BIND && error && i < report->missing_count; i++) {
         const missing_symbol *symbol = &report->missing[i];
-        error_add_missing_symbol(*error, symbol->name, NULL, symbol->needed_by, symbol->provider);
+        char *demangled = os_demangle(symbol->name);
+        error_add_missing_symbol(*error, symbol->name, demangled, symbol->needed_by,
+                                 symbol->provider);
+        free(demangled);
     }
     return status;
 }

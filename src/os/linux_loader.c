@@ -192,6 +192,21 @@ void *os_lookup_scope(void *handle, const char *name, const char *version)
     return address;
 }
 
+/* The interface is that of the C++ ABI, "Demangler API" (itanium-cxx-abi, section 3.4). */
+char *os_demangle(const char *name)
+{
+    typedef char *demangle(const char *name, char *buffer, size_t *length, int *status);
+    if (strncmp(name, "_Z", 2) != 0)
+        return NULL;
+    void *library = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_LOCAL);
+    demangle *function = library ? (demangle *)(uintptr_t)dlsym(library, "__cxa_demangle") : NULL;
+    int status;
+    char *demangled = function ? function(name, NULL, NULL, &status) : NULL;
+    if (library)
+        dlclose(library);
+    return demangled;
+}
+
 /* ---- where code came from ---- */
 
 char *os_path_of_address(const void *address)

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "message.h"
 #include "command_line.h"
+#include "message.h"
 #include "response_file.h"
 
 static const cli_command running = {

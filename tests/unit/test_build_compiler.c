@@ -1,11 +1,12 @@
 /* test_build_compiler.c - the compiler process as a session sees it: starting it, what is said
  * where it is none or a wrong one, replacing one that has gone, its identity, its end, and fork.
  *
- * The minute that a process has for its first words lasts a fraction of a second here: poll and the
+ * The time that a process has for its first words is a fraction of a second here: poll and the
  * receive timeout are shortened. */
 #include "test_build_fake_compiler.h"
 
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -77,7 +78,7 @@ static void identify(fixture *f, const char *expected)
 {
     kiln_error *error = NULL;
     digest identity, wanted = digest_of(expected, strlen(expected));
-    CHECK_OK(compiler_identify(f->compiler, f->store, &identity, &error), error);
+    CHECK_OK(compiler_identify(f->compiler, f->store, -1, &identity, &error), error);
     assert_true(digest_equal(&identity, &wanted));
 }
 
@@ -86,13 +87,13 @@ static void check_start_fails(fixture *f, kiln_status code, const char *part)
     kiln_error *error = NULL;
     digest identity;
     int socket = -1;
-    assert_int_equal(compiler_identify(f->compiler, NULL, &identity, &error), code);
+    assert_int_equal(compiler_identify(f->compiler, NULL, -1, &identity, &error), code);
     check_error(error, code, part);
     error = NULL;
-    assert_int_equal(compiler_open_job(f->compiler, &socket, &error), code);
+    assert_int_equal(compiler_open_job(f->compiler, -1, &socket, &error), code);
     check_error(error, code, part);
     assert_int_equal(socket, -1);
-    assert_int_equal(compiler_open_job(f->compiler, &socket, NULL), code);
+    assert_int_equal(compiler_open_job(f->compiler, -1, &socket, NULL), code);
 }
 
 static void check_job_works(fixture *f)
@@ -178,7 +179,7 @@ static void test_no_program_at_all(void **state)
     create(f, NULL);
     kiln_error *error = NULL;
     digest identity;
-    if (compiler_identify(f->compiler, NULL, &identity, &error) == KILN_OK) {
+    if (compiler_identify(f->compiler, NULL, -1, &identity, &error) == KILN_OK) {
         print_message("a kiln-compiler was built beside this test\n");
         return;
     }
@@ -246,7 +247,7 @@ static void test_it_exits_at_once(void **state)
 
 static void test_it_says_nothing(void **state)
 {
-    check_hello(*state, "silent", "does not say a word for a minute");
+    check_hello(*state, "silent", "does not say a word");
 }
 
 static void test_it_says_garbage(void **state)
@@ -333,13 +334,13 @@ static void test_stop(void **state)
     pid_t id = last_started();
     assert_false(is_gone(id));
     compiler_stop(f->compiler);
-    assert_true(is_gone(id));
+    await_end(id);
     compiler_stop(f->compiler);
     check_job_works(f);
     id = last_started();
     compiler_destroy(f->compiler);
     f->compiler = NULL;
-    assert_true(is_gone(id));
+    await_end(id);
 }
 
 /* A process that does not end of its own accord is ended. */
@@ -351,6 +352,27 @@ static void test_stop_of_one_that_hangs(void **state)
     assert_int_equal(kill(id, SIGSTOP), 0);
     compiler_stop(f->compiler);
     await_end(id);
+}
+
+/* What starts slowly can be given up; the process goes. */
+static void test_a_start_is_cancelled(void **state)
+{
+    fixture *f = *state;
+    kiln_error *error = NULL;
+    digest identity;
+    uint64_t one = 1;
+    int cancel = eventfd(0, EFD_CLOEXEC), socket = -1;
+    assert_int_equal(write(cancel, &one, sizeof one), sizeof one);
+    fake_set("silent", "", "", "");
+    assert_int_equal(compiler_identify(f->compiler, NULL, cancel, &identity, &error),
+                     KILN_CANCELLED);
+    check_error(error, KILN_CANCELLED, "the load was cancelled");
+    error = NULL;
+    assert_int_equal(compiler_open_job(f->compiler, cancel, &socket, &error), KILN_CANCELLED);
+    check_error(error, KILN_CANCELLED, "the load was cancelled");
+    close(cancel);
+    fake_set("", "", "", "");
+    identify(f, "one");
 }
 
 static void test_the_host_has_no_child(void **state)
@@ -427,9 +449,9 @@ static void test_an_identity_without_a_cache(void **state)
     fixture *f = *state;
     kiln_error *error = NULL;
     digest identity, expected = digest_of("one", 3);
-    CHECK_OK(compiler_identify(f->compiler, NULL, &identity, &error), error);
+    CHECK_OK(compiler_identify(f->compiler, NULL, -1, &identity, &error), error);
     assert_true(digest_equal(&identity, &expected));
-    CHECK_OK(compiler_identify(f->compiler, NULL, &identity, &error), error);
+    CHECK_OK(compiler_identify(f->compiler, NULL, -1, &identity, &error), error);
     assert_int_equal(fake_count("start"), 1);
 }
 
@@ -527,6 +549,7 @@ int main(void)
         WITH_COMPILER(test_one_that_leaves_after_its_hello),
         WITH_COMPILER(test_stop),
         WITH_COMPILER(test_stop_of_one_that_hangs),
+        WITH_COMPILER(test_a_start_is_cancelled),
         WITH_COMPILER(test_the_host_has_no_child),
         WITH_COMPILER(test_the_identity_is_remembered),
         WITH_COMPILER(test_a_touched_compiler_is_asked_again),
