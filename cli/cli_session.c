@@ -1,4 +1,8 @@
-/* cli_session.c - see cli_session.h. */
+/* cli_session.c - a session made from a command line: see cli_session.h.
+ *
+ * Loads are begun and waited for in short steps, so that the clock on the progress line moves while one unit compiles; the
+ * library's constructors run in the last step, on the main thread, as in a program of their own. A compilation
+ * without a load cannot be waited for in steps, so there a thread moves the clock. */
 #include "cli_session.h"
 
 #include <json-c/json.h>

@@ -1,4 +1,6 @@
-/* command_cache.c - `kiln cache`: look at the cache, check it, make it smaller. */
+/* command_cache.c - `kiln cache`: look at the cache, check it, make it smaller.
+ *
+ * One table of actions; each prints what it did. All the care - locks, entries in use - is libkiln's. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -1,4 +1,6 @@
-/* command_load.c - `kiln load`: load the inputs and report how that went. */
+/* command_load.c - `kiln load`: load the inputs and report how that went.
+ *
+ * The JSON object is an interface for programs: members may be added, never renamed or removed. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,6 @@
-/* command_symbols.c - `kiln symbols`: what a library defines. */
+/* command_symbols.c - `kiln symbols`: what a library defines.
+ *
+ * The list is that of the loaded library, so it shows what a host can look up, not what is in the sources. */
 #include <stdio.h>
 
 #include "cli_session.h"

@@ -1,4 +1,6 @@
-/* command_why.c - `kiln why`: which input made the last load a miss. */
+/* command_why.c - `kiln why`: which input made the last load a miss.
+ *
+ * libkiln keeps the reason with the cache, so it can be asked for by another process than the one that loaded. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,7 @@
-/* input_set.c - see input_set.h. */
+/* input_set.c - from INPUTs to what libkiln loads: see input_set.h.
+ *
+ * Adders of a spec keep their first error for the load, so their results are not looked at here. The
+ * manifest is read only if an input is no file: what needs no manifest must not fail for a bad one. */
 #include "input_set.h"
 
 #include <assert.h>
@@ -134,6 +137,7 @@ static kiln_spec *need_spec(set_maker *maker, const char *path)
     return maker->inputs->spec;
 }
 
+/* Read the source here, since it can be read but once, and hand it over from memory. */
 static bool add_stream(set_maker *maker, const cli_input *input, const char *const *arguments)
 {
     bool is_standard = strcmp(input->path, "-") == 0;

@@ -1,4 +1,7 @@
-/* json_text.c - see json_text.h. */
+/* json_text.c - Kiln's objects as JSON: see json_text.h.
+ *
+ * json-c writes the bytes of a string as they are, so what is no UTF-8 must be gone before. Members keep the order in which
+ * they are set; names follow the fields of kiln.h. */
 #include "json_text.h"
 
 #include <stdlib.h>

@@ -1,4 +1,6 @@
-/* message.c - see message.h. */
+/* message.c - what `kiln` says on standard error: see message.h.
+ *
+ * Messages of the command and of libkiln look alike: "kiln: error: ...". What the compiler said stands before them. */
 #include "message.h"
 
 #include <stdarg.h>
@@ -13,6 +15,7 @@
 
 static enum { UNDECIDED, PLAIN, COLORED } color_state;
 
+/* https://no-color.org: set and not empty means no. */
 bool message_terminal_has_color(void)
 {
     const char *refused = getenv("NO_COLOR");
@@ -34,6 +37,7 @@ static bool is_colored(void)
     return color_state == COLORED;
 }
 
+/* One message, after the progress line was taken away. */
 static void say(const char *severity, const char *format, va_list values)
 {
     char *text = NULL;

@@ -1,4 +1,6 @@
-/* progress.c - see progress.h. */
+/* progress.c - the line that shows how far a build is: see progress.h.
+ *
+ * The line is redrawn as a whole, in one write, so that it never flickers and nothing can come in between. */
 #include "progress.h"
 
 #include <pthread.h>

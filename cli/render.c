@@ -1,4 +1,7 @@
-/* render.c - see render.h. */
+/* render.c - the compiler's text in colour: see render.h.
+ *
+ * Clang's text is regular enough to be read back: a line is a margin with source or carets, or a location with a severity,
+ * or something else, which is left alone. Guessing wrong costs a colour, never a byte. */
 #include "render.h"
 
 #include <ctype.h>

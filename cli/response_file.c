@@ -1,4 +1,6 @@
-/* response_file.c - see response_file.h. */
+/* response_file.c - `@file`: see response_file.h.
+ *
+ * The rules are those of LLVM's TokenizeGNUCommandLine, so that a file which serves clang serves here. */
 #include "response_file.h"
 
 #include <errno.h>

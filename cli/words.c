@@ -1,4 +1,7 @@
-/* words.c - see words.h. */
+/* words.c - lists of strings, numbers with units: see words.h.
+ *
+ * Lists copy what they are given, so that no word depends on where it came from: argv, a response file or a
+ * message. Growth is by doubling; an empty list owns nothing. */
 #include "words.h"
 
 #include <ctype.h>
@@ -86,6 +89,7 @@ bool parse_seconds(const char *text, uint64_t *seconds)
     return parse_with_unit(text, "smhd", factors, seconds);
 }
 
+/* Levenshtein's, one row at a time. */
 unsigned edit_distance(const char *a, const char *b)
 {
     enum { LIMIT = 32 };

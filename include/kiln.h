@@ -224,13 +224,15 @@ typedef struct kiln_session_options {
 } kiln_session_options;
 
 /* Create a session. Starts no process and reads no file but the cache directory's. The caller
- * destroys it. Does not block. Errors: INVALID_ARGUMENT, UNSUPPORTED (options of a newer header), NO_MEMORY, IO. Since 0.1. */
+ * destroys it. Does not block. Errors: INVALID_ARGUMENT, UNSUPPORTED (options of a newer header),
+ * NO_MEMORY, IO. Since 0.1. */
 KILN_API kiln_status kiln_session_create(const kiln_session_options *options,
                                          kiln_session **session, kiln_error **error);
 
-/* Close every library that is still loaded, end the compiler process, free the session. Handles of its libraries are void
- * afterwards; loads that were begun end as CANCELLED and are still to be destroyed. No other thread may be inside a call of
- * the session. The default session need not be destroyed. NULL is fine. Since 0.1. */
+/* Close every library that is still loaded, end the compiler process, free the session. Handles of
+ * its libraries are void afterwards; loads that were begun end as CANCELLED and are still to be
+ * destroyed. No other thread may be inside a call of the session. The default session need not be
+ * destroyed. NULL is fine. Since 0.1. */
 KILN_API void kiln_session_destroy(kiln_session *session);
 
 /* The session that functions use where they are given NULL. Made at first use with default options;
@@ -403,18 +405,20 @@ KILN_API kiln_status kiln_library_open(kiln_session *session, const char *path,
                                        const kiln_load_options *options, kiln_library **library,
                                        kiln_error **error);
 
-/* Give back one reference. The last one runs the library's destructors on this thread and takes the image out of the
- * address space: OK. PENDING: it cannot leave yet, since a thread still owes the destructor of a thread_local of the library (it
- * leaves at a later call of Kiln after that thread has ended), or since the program itself found a symbol of it by
- * dlsym(RTLD_DEFAULT), which binds it for ever. Addresses from the library must not be used afterwards. Since 0.1. */
+/* Give back one reference. The last one runs the library's destructors on this thread and takes the
+ * image out of the address space: OK. PENDING: it cannot leave yet, since a thread still owes the
+ * destructor of a thread_local of the library (it leaves at a later call of Kiln after that thread
+ * has ended), or since the program itself found a symbol of it by dlsym(RTLD_DEFAULT), which binds
+ * it for ever. Addresses from the library must not be used afterwards. Since 0.1. */
 KILN_API kiln_status kiln_library_close(kiln_library *library);
 
 typedef void (*kiln_function)(void);
 
-/* A function, or a variable, of the library itself (not of its dependencies), by its symbol's name or by its C++ name:
- * "ns::f" or, where that is overloaded, "ns::f(int)". By the symbol's name either call finds either kind, as dlsym does. The
- * address is good until the last close. NULL on failure.
- * Errors: NOT_FOUND, AMBIGUOUS (the message lists the candidates), NO_MEMORY. Since 0.1. */
+/* A function, or a variable, of the library itself (not of its dependencies), by its symbol's name
+ * or by its C++ name: "ns::f" or, where that is overloaded, "ns::f(int)". By the symbol's name
+ * either call finds either kind, as dlsym does. The address is good until the last close. NULL on
+ * failure. Errors: NOT_FOUND, AMBIGUOUS (the message lists the candidates), NO_MEMORY. Since 0.1.
+ */
 KILN_API kiln_function kiln_library_function(const kiln_library *library, const char *name,
                                              kiln_error **error);
 KILN_API void *kiln_library_data(const kiln_library *library, const char *name, kiln_error **error);
@@ -549,8 +553,8 @@ typedef struct kiln_cache_statistics {
     uint64_t in_use_count; /* entries that a live process has loaded */
 } kiln_cache_statistics;
 
-/* Count what the cache holds. Reads the whole cache directory. Errors: NOT_FOUND (the session has no cache), NO_MEMORY.
- * Since 0.1. */
+/* Count what the cache holds. Reads the whole cache directory. Errors: NOT_FOUND (the session has
+ * no cache), NO_MEMORY. Since 0.1. */
 KILN_API kiln_status kiln_cache_statistics_read(kiln_session *session,
                                                 kiln_cache_statistics *statistics,
                                                 kiln_error **error);

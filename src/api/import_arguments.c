@@ -488,7 +488,8 @@ static kiln_status sort_word(sorting *s, size_t *i)
     return apply(s, r, word, s->words->items[++*i], i);
 }
 
-/* Take out what a spec refuses. None of it can take the next word for its value: rules have taken those that do. */
+/* Take out what a spec refuses. None of it can take the next word for its value: rules have taken
+ * those that do. */
 static void drop_refused(string_list *arguments)
 {
     const char *reason;

@@ -3,8 +3,8 @@
  * An executable, shared library or module has a link line; the libraries of the project on it are
  * told by the paths of what targets make, so dependencies that only order the build are no part of
  * it. A static or object library has none: there its dependencies tell of the project, and the link
- * lines of its users of what comes from outside. Relative paths on a link line start at the target's
- * build directory (Makefiles) or at the top one (Ninja); both are tried. */
+ * lines of its users of what comes from outside. Relative paths on a link line start at the
+ * target's build directory (Makefiles) or at the top one (Ninja); both are tried. */
 #include "api/import_cmake.h"
 
 #include <assert.h>
@@ -385,7 +385,8 @@ const cmake_target *cmake_model_find(const cmake_model *model, const char *name)
 
 /* ---- what a target is made of ---- */
 
-/* By name, id and file linear searches do: a target is looked for some hundred times, not for every source. */
+/* By name, id and file linear searches do: a target is looked for some hundred times, not for every
+ * source. */
 static const cmake_target *find_id(const cmake_model *model, const char *id)
 {
     for (size_t i = 0; i < model->count; i++)
@@ -423,8 +424,8 @@ static bool is_linked_file(const char *word)
     return word[0] != '-' && input_kind_is_linked(input_kind_of(word));
 }
 
-/* What a file on a target's link line is: *maker, the target that makes it, or else *file, where it is, for the caller to free;
- * both NULL where there is no such file. */
+/* What a file on a target's link line is: *maker, the target that makes it, or else *file, where it
+ * is, for the caller to free; both NULL where there is no such file. */
 static kiln_status identify(const cmake_model *model, const cmake_target *target, const char *word,
                             const cmake_target **maker, char **file, kiln_error **error)
 {
@@ -450,8 +451,9 @@ static kiln_status identify(const cmake_model *model, const cmake_target *target
     return KILN_OK;
 }
 
-/* A file on a link line: one that the project makes stands for its target, others are linked as they are.
- * outside_only: the line is another target's, so the project's files on it, and what is not there, do not matter. */
+/* A file on a link line: one that the project makes stands for its target, others are linked as
+ * they are. outside_only: the line is another target's, so the project's files on it, and what is
+ * not there, do not matter. */
 static kiln_status gather_file(const cmake_model *model, const cmake_target *target,
                                const char *word, bool outside_only, cmake_parts *parts,
                                kiln_error **error)
@@ -495,7 +497,8 @@ static bool is_archived(const cmake_target *target)
     return target->kind == CMAKE_STATIC || target->kind == CMAKE_OBJECTS;
 }
 
-/* Where an archive stands on a target's link line, by the file's name; past the end where it does not. */
+/* Where an archive stands on a target's link line, by the file's name; past the end where it does
+ * not. */
 static size_t find_word(const cmake_target *user, const cmake_target *archive)
 {
     size_t i = 0;
@@ -506,8 +509,8 @@ static size_t find_word(const cmake_target *user, const cmake_target *archive)
     return i;
 }
 
-/* What an archive needs from outside is known to those who link it: it stands behind the archive on their link lines, among
- * what else they need. The shortest such rest says it best. */
+/* What an archive needs from outside is known to those who link it: it stands behind the archive on
+ * their link lines, among what else they need. The shortest such rest says it best. */
 static kiln_status gather_from_users(const cmake_model *model, const cmake_target *archive,
                                      cmake_parts *parts, kiln_error **error)
 {
@@ -526,7 +529,8 @@ static kiln_status gather_from_users(const cmake_model *model, const cmake_targe
     return gather_link(model, best, best->link_words.count - best_rest, true, parts, error);
 }
 
-/* Below a target with a link line that line names whatever its archives need, but not the objects that went into them. */
+/* Below a target with a link line that line names whatever its archives need, but not the objects
+ * that went into them. */
 static kiln_status gather_target(const cmake_model *model, const cmake_target *root,
                                  const cmake_target *target, cmake_parts *parts, kiln_error **error)
 {

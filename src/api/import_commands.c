@@ -74,8 +74,9 @@ static char *target_of_output(const char *output)
     return strdup("");
 }
 
-/* What -o says, for databases without `output` (CMake's were among them for long). Before response files are expanded: this runs
- * for every entry, and what build systems put into such files are lists of directories. */
+/* What -o says, for databases without `output` (CMake's were among them for long). Before response
+ * files are expanded: this runs for every entry, and what build systems put into such files are
+ * lists of directories. */
 static const char *value_of_output(const string_list *words)
 {
     const char *value = "";
@@ -275,7 +276,8 @@ static bool is_chosen_file(const import *m, const char *file)
     return false;
 }
 
-/* Said here, where entry and database can be named, rather than when the compiler finds it missing. */
+/* Said here, where entry and database can be named, rather than when the compiler finds it missing.
+ */
 static kiln_status check_file(const import_place *place, const char *file)
 {
     os_kind kind;

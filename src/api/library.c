@@ -72,9 +72,9 @@ static void library_free(kiln_library *library)
 static void tell_closed(kiln_session *session, const char *name)
 {
     event_sink sink = session_sink(session);
-    sink.emit(sink.data, &(kiln_event){.size = sizeof(kiln_event),
-                                       .kind = KILN_EVENT_CLOSED,
-                                       .library = name});
+    sink.emit(
+        sink.data,
+        &(kiln_event){.size = sizeof(kiln_event), .kind = KILN_EVENT_CLOSED, .library = name});
 }
 
 /* An image that cannot leave yet: session_collect tells when it has. */
@@ -230,7 +230,8 @@ static void gather(const closure *closure, size_t index, bool *wanted)
             gather(closure, node->dependencies[i], wanted);
 }
 
-/* The cache may have been moved or cleared since the image was opened: then its descriptor serves instead of its path. */
+/* The cache may have been moved or cleared since the image was opened: then its descriptor serves
+ * instead of its path. */
 static bool take_descriptors(const binding *binding, const size_t *indices, load_image *images,
                              size_t count)
 {
@@ -451,7 +452,8 @@ static const char *name_of_other(const duplicate_report *report, const loaded *l
     return report->others[i]->image->name;
 }
 
-/* Each reference is bound to what its spec declares, so this is no error; but one state exists twice. */
+/* Each reference is bound to what its spec declares, so this is no error; but one state exists
+ * twice. */
 static void warn_of_duplicate(const load_duplicate *duplicate, void *data)
 {
     const duplicate_report *report = data;
@@ -463,8 +465,7 @@ static void warn_of_duplicate(const load_duplicate *duplicate, void *data)
             ? text_print("the variable '%s' exists twice: library '%s' defines it, and library "
                          "'%s' as well; if they are to share it, define it in one and declare that "
                          "one as a dependency of the other",
-                         duplicate->symbol, library,
-                         name_of_other(report, duplicate->other))
+                         duplicate->symbol, library, name_of_other(report, duplicate->other))
             : text_print("the variable '%s' exists twice: library '%s' defines it, and the program "
                          "as well%s; if they are to share it, declare it `extern` in the library "
                          "and lend it as a host symbol",
@@ -499,7 +500,8 @@ static bool gather_others(duplicate_report *report)
     return done;
 }
 
-/* Only for a host that listens, and behind a miss: reading symbol tables, the program's above all, takes milliseconds. */
+/* Only for a host that listens, and behind a miss: reading symbol tables, the program's above all,
+ * takes milliseconds. */
 static void look_for_duplicates(kiln_library *library, const event_sink *events)
 {
     if (!library->session->event_callback || library->image->hit)
@@ -518,7 +520,8 @@ static void tell_auto_loaded(const kiln_library *library, const event_sink *even
 {
     const char *const *paths = load_auto_loaded(library->loaded);
     for (; paths && *paths; paths++) {
-        char *words = text_print("loaded '%s', which defines symbols that nothing else does", *paths);
+        char *words =
+            text_print("loaded '%s', which defines symbols that nothing else does", *paths);
         if (words)
             events->emit(events->data, &(kiln_event){.size = sizeof(kiln_event),
                                                      .kind = KILN_EVENT_AUTO_LOADED,

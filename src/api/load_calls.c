@@ -23,7 +23,8 @@ typedef struct queued_event {
     kiln_error *diagnostic_owner;
 } queued_event;
 
-/* BUILT belongs to whoever makes it BINDING: that thread alone joins, maps, and makes it FINISHED. */
+/* BUILT belongs to whoever makes it BINDING: that thread alone joins, maps, and makes it FINISHED.
+ */
 typedef enum load_state { BUILDING, BUILT, BINDING, FINISHED } load_state;
 
 struct kiln_load {
@@ -447,7 +448,8 @@ static void renew_eventfd(int fd)
     close(fresh);
 }
 
-/* The child has copies of the loads, but none of their threads; and wake-ups that it must not share. */
+/* The child has copies of the loads, but none of their threads; and wake-ups that it must not
+ * share. */
 void session_loads_after_fork(kiln_session *session, bool in_child)
 {
     if (in_child)
@@ -476,7 +478,8 @@ int kiln_session_descriptor(kiln_session *session)
     return session ? session_descriptor(session) : -1;
 }
 
-/* A load that has something to do, held for this thread, or NULL. *any: whether loads are under way at all. */
+/* A load that has something to do, held for this thread, or NULL. *any: whether loads are under way
+ * at all. */
 static kiln_load *next_ready(kiln_session *session, bool *any)
 {
     kiln_load *found = NULL;

@@ -411,8 +411,8 @@ kiln_status manifest_read(const char *path, kiln_spec ***specs, size_t *count, k
     return status;
 }
 
-/* Whether the file may be read is for manifest_read to say: the nearest one is the one that is meant, and if it is refused
- * the search must not go on to another. */
+/* Whether the file may be read is for manifest_read to say: the nearest one is the one that is
+ * meant, and if it is refused the search must not go on to another. */
 kiln_status manifest_find(char **path, kiln_error **error)
 {
     char *candidate = NULL, *directory = NULL;

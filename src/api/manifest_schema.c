@@ -207,7 +207,8 @@ static const char *describe(const cyaml_schema_value_t *schema)
     }
 }
 
-/* Say what was expected and what stands there; for a lone word where a sequence belongs, how to write it. */
+/* Say what was expected and what stands there; for a lone word where a sequence belongs, how to
+ * write it. */
 static kiln_status wrong_type(const walk *w, const cyaml_schema_value_t *schema,
                               const yaml_event_t *event)
 {

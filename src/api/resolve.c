@@ -130,8 +130,9 @@ static kiln_status fly(kiln_session *session, flight *own, build *build, image *
     return status;
 }
 
-/* What the cache does not have: by another thread's flight, or by one of our own. *stale: the flight that was joined had begun
- * before this call did, so that it may have read sources as they were before: look again. */
+/* What the cache does not have: by another thread's flight, or by one of our own. *stale: the
+ * flight that was joined had begun before this call did, so that it may have read sources as they
+ * were before: look again. */
 static kiln_status build_or_join(kiln_session *session, build *build, int64_t begin_ns, image **out,
                                  bool *stale, kiln_error **error)
 {
@@ -221,7 +222,8 @@ kiln_status node_build_begin(const closure *closure, const node *node, const bui
     bool done = marked && out->dependencies && out->providers;
     if (done)
         mark_indirect(closure, node, marked);
-    /* Indirect ones too, nearest first: their headers travel with public arguments, so do their symbols. */
+    /* Indirect ones too, nearest first: their headers travel with public arguments, so do their
+     * symbols. */
     for (size_t i = closure->count; done && i-- > 0;) {
         if (!marked[i])
             continue;

@@ -99,6 +99,18 @@ static kiln_status check_arguments(kiln_spec *spec, const char *const *arguments
     return KILN_OK;
 }
 
+/* With a NUL behind the last byte. */
+static uint8_t *copy_bytes(const void *bytes, size_t size)
+{
+    uint8_t *copy = malloc(size + 1);
+    if (!copy)
+        return NULL;
+    if (size)
+        memcpy(copy, bytes, size);
+    copy[size] = 0;
+    return copy;
+}
+
 static kiln_status add_source(kiln_spec *spec, const char *path, const void *bytes, size_t size,
                               const char *const *arguments)
 {
@@ -109,17 +121,19 @@ static kiln_status add_source(kiln_spec *spec, const char *path, const void *byt
         if (spec->sources[i].bytes && strcmp(spec->sources[i].path, path) == 0)
             FAIL(spec, KILN_ALREADY_EXISTS, "library '%s' has two memory sources named '%s'",
                  spec->name, path);
-    spec_source *source = array_add((void **)&spec->sources, &spec->source_count,
-                                    &spec->source_capacity, sizeof *source);
-    if (!source)
+    spec_source made = {.path = strdup(path), .size = size};
+    bool done = made.path && (!bytes || (made.bytes = copy_bytes(bytes, size))) &&
+                string_list_add_all(&made.arguments, arguments);
+    spec_source *place = done ? array_add((void **)&spec->sources, &spec->source_count,
+                                          &spec->source_capacity, sizeof *place)
+                              : NULL;
+    if (!place) {
+        free(made.path);
+        free(made.bytes);
+        string_list_destroy(&made.arguments);
         return no_memory(spec);
-    source->path = strdup(path);
-    source->size = size;
-    if (bytes && (source->bytes = malloc(size + 1)))
-        ((uint8_t *)memcpy(source->bytes, bytes, size))[size] = 0;
-    if (!source->path || (bytes && !source->bytes) ||
-        !string_list_add_all(&source->arguments, arguments))
-        return no_memory(spec);
+    }
+    *place = made;
     return KILN_OK;
 }
 
@@ -160,18 +174,18 @@ kiln_status kiln_spec_add_memory_header(kiln_spec *spec, const char *path, const
         if (strcmp(spec->headers[i].path, path) == 0)
             FAIL(spec, KILN_ALREADY_EXISTS, "library '%s' has two memory headers named '%s'",
                  spec->name, path);
-    spec_header *header = array_add((void **)&spec->headers, &spec->header_count,
-                                    &spec->header_capacity, sizeof *header);
-    if (!header)
+    spec_header made = {.path = strdup(path), .size = bytes ? size : 0};
+    made.bytes = copy_bytes(bytes, made.size);
+    spec_header *place = made.path && made.bytes
+                             ? array_add((void **)&spec->headers, &spec->header_count,
+                                         &spec->header_capacity, sizeof *place)
+                             : NULL;
+    if (!place) {
+        free(made.path);
+        free(made.bytes);
         return no_memory(spec);
-    header->path = strdup(path);
-    header->size = bytes ? size : 0;
-    header->bytes = malloc(header->size + 1);
-    if (!header->path || !header->bytes)
-        return no_memory(spec);
-    if (header->size)
-        memcpy(header->bytes, bytes, header->size);
-    header->bytes[header->size] = 0;
+    }
+    *place = made;
     return KILN_OK;
 }
 
@@ -181,11 +195,15 @@ kiln_status kiln_spec_add_arguments(kiln_spec *spec, kiln_scope scope, const cha
         FAIL(spec, KILN_INVALID_ARGUMENT, "no such scope: %d", (int)scope);
     kiln_status status = check_arguments(spec, arguments);
     for (; status == KILN_OK && arguments && *arguments; arguments++) {
-        spec_argument *argument = array_add((void **)&spec->arguments, &spec->argument_count,
-                                            &spec->argument_capacity, sizeof *argument);
-        if (!argument || !(argument->text = strdup(*arguments)))
+        char *text = strdup(*arguments);
+        spec_argument *place = text ? array_add((void **)&spec->arguments, &spec->argument_count,
+                                                &spec->argument_capacity, sizeof *place)
+                                    : NULL;
+        if (!place) {
+            free(text);
             return no_memory(spec);
-        argument->scope = scope;
+        }
+        *place = (spec_argument){.text = text, .scope = scope};
     }
     return status;
 }
@@ -242,11 +260,16 @@ kiln_status kiln_spec_add_host_symbol(kiln_spec *spec, const char *name, const v
         if (strcmp(spec->host_symbols[i].name, name) == 0)
             FAIL(spec, KILN_ALREADY_EXISTS, "library '%s' has two host symbols named '%s'",
                  spec->name, name);
-    spec_host_symbol *symbol = array_add((void **)&spec->host_symbols, &spec->host_symbol_count,
-                                         &spec->host_symbol_capacity, sizeof *symbol);
-    if (!symbol || !(symbol->name = strdup(name)))
+    char *copy = strdup(name);
+    spec_host_symbol *place =
+        copy ? array_add((void **)&spec->host_symbols, &spec->host_symbol_count,
+                         &spec->host_symbol_capacity, sizeof *place)
+             : NULL;
+    if (!place) {
+        free(copy);
         return no_memory(spec);
-    symbol->address = address;
+    }
+    *place = (spec_host_symbol){.name = copy, .address = address};
     return KILN_OK;
 }
 

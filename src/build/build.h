@@ -23,7 +23,7 @@ typedef struct event_sink {
 /* What a session lends to a build. */
 typedef struct build_context {
     compiler *compiler;
-    store *store; /* NULL: no cache */
+    store *store;  /* NULL: no cache */
     uint32_t jobs; /* 0: what the machine allows */
     bool trust_system;
     int cancel; /* a descriptor that becomes readable when the build is to be given up; -1: never */
@@ -69,8 +69,8 @@ void build_end(build *build);
 
 /* One finished compilation. */
 typedef struct unit_result {
-    int fd;     /* the object, or -1 */
-    char *path; /* of the object in the cache, or NULL */
+    int fd;       /* the object, or -1 */
+    char *path;   /* of the object in the cache, or NULL */
     bool in_lead; /* the lead job has it, as its descriptor lead_index */
     uint32_t lead_index;
     digest content;

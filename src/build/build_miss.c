@@ -279,12 +279,12 @@ void miss_destroy(miss *miss)
 
 /* One attempt. *again: an input changed meanwhile; what was built is handed out, but not recorded.
  */
-/* The compiler may have been replaced since the key was made, which only shows when it is started. */
+/* The compiler may have been replaced since the key was made, which only shows when it is started.
+ */
 static kiln_status check_compiler(build *build, bool *replaced, kiln_error **error)
 {
     digest identity;
-    kiln_status status =
-        compiler_identify(build->context->compiler, build->context->store,
+    kiln_status status = compiler_identify(build->context->compiler, build->context->store,
                                            build->context->cancel, &identity, error);
     *replaced = status == KILN_OK && !digest_equal(&identity, &build->compiler_identity);
     if (!*replaced)
@@ -297,7 +297,8 @@ static kiln_status check_compiler(build *build, bool *replaced, kiln_error **err
     return status;
 }
 
-/* *changed: an input changed meanwhile; what was built, if anything, is handed out, but not recorded. */
+/* *changed: an input changed meanwhile; what was built, if anything, is handed out, but not
+ * recorded. */
 static kiln_status attempt(build *build, image **out, char **changed, kiln_error **error)
 {
     miss miss;
@@ -339,11 +340,11 @@ cleanup:
 
 kiln_status build_finish(build *build, image **out, kiln_error **error)
 {
-    build_emit(build, &(kiln_event){.kind = KILN_EVENT_LOOKUP_MISS,
-                                    .text = build->miss_reason ? build->miss_reason
-                                                               : "this session has no cache",
-                                    .seconds = build->seconds[KILN_PHASE_SPEC] +
-                                               build->seconds[KILN_PHASE_LOOKUP]});
+    build_emit(build,
+               &(kiln_event){
+                   .kind = KILN_EVENT_LOOKUP_MISS,
+                   .text = build->miss_reason ? build->miss_reason : "this session has no cache",
+                   .seconds = build->seconds[KILN_PHASE_SPEC] + build->seconds[KILN_PHASE_LOOKUP]});
     for (int i = 1;; i++) {
         char *changed = NULL;
         image *image = NULL;

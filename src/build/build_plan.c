@@ -46,8 +46,8 @@ static kiln_status tell_failure(const miss *miss, const Kiln__Wire__DiagnosticLi
     char *what = text_print("cannot plan the build of '%s'%s%.*s", miss->build->spec->name,
                             reason ? ": " : "", reason ? (int)reason->len : 0,
                             reason ? (const char *)reason->data : "");
-    kiln_status status = what ? build_failed(KILN_SPEC, KILN_PHASE_PLAN, what, list, error)
-                              : error_no_memory(error);
+    kiln_status status =
+        what ? build_failed(KILN_SPEC, KILN_PHASE_PLAN, what, list, error) : error_no_memory(error);
     free(what);
     return status;
 }
@@ -68,9 +68,10 @@ static kiln_status check_sources(const build *build, kiln_error **error)
                                    "cannot read '%s' of library '%s'", unit->path,
                                    build->spec->name);
         if (kind == OS_ABSENT)
-            return error_set(error, KILN_NOT_FOUND, KILN_PHASE_PLAN,
-                             "there is no file '%s', which library '%s' is made of (directory '%s')",
-                             unit->path, build->spec->name, build->spec->directory);
+            return error_set(
+                error, KILN_NOT_FOUND, KILN_PHASE_PLAN,
+                "there is no file '%s', which library '%s' is made of (directory '%s')", unit->path,
+                build->spec->name, build->spec->directory);
         if (kind == OS_DIRECTORY)
             return error_set(error, KILN_SPEC, KILN_PHASE_PLAN,
                              "'%s' of library '%s' is a directory; name its files, or use a "

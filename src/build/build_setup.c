@@ -206,13 +206,13 @@ bool build_compile_arguments(const miss *miss, size_t index, string_list *list)
            string_list_add(list, "-fPIC");
 }
 
-/* The loader is to find shared libraries where the link found them: beside those given by path, and in the directories of -L. */
+/* The loader is to find shared libraries where the link found them: beside those given by path, and
+ * in the directories of -L. */
 static bool add_run_path(const kiln_spec *spec, const char *directory, string_list *list)
 {
     char *absolute = path_join(spec->directory, directory);
-    bool done = absolute && string_list_add(list, "-Xlinker") &&
-                string_list_add(list, "-rpath") && string_list_add(list, "-Xlinker") &&
-                string_list_add(list, absolute);
+    bool done = absolute && string_list_add(list, "-Xlinker") && string_list_add(list, "-rpath") &&
+                string_list_add(list, "-Xlinker") && string_list_add(list, absolute);
     free(absolute);
     return done;
 }

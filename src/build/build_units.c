@@ -80,8 +80,7 @@ static bool take_object(compilation *compilation, size_t index, record *record, 
     unit->cxx = entry.fixed.needs_cxx;
     store_mark_used(store, &unit->content);
     close(fd);
-    unit->hit = unit->done = unit->path &&
-                             record_add_inputs(record, result, &miss->inputs) &&
+    unit->hit = unit->done = unit->path && record_add_inputs(record, result, &miss->inputs) &&
                              build_repeat_warnings(miss->build, &entry, &miss->warnings);
     return unit->done;
 }
@@ -91,7 +90,8 @@ static bool find_object(compilation *compilation, size_t index)
     build *build = compilation->miss->build;
     store *store = build->context->store;
     record record;
-    if (!store || !name_unit_key(compilation, index) || !store_read_record(store, &compilation->keys[index], &record))
+    if (!store || !name_unit_key(compilation, index) ||
+        !store_read_record(store, &compilation->keys[index], &record))
         return false;
     record_check_options options = {.trust_system = build->context->trust_system};
     bool found = false;
@@ -124,8 +124,8 @@ static void store_object(compilation *compilation, size_t index,
                                     .needs_cxx = unit->cxx,
                                     .name_size = (uint32_t)strlen(path)}};
     if (!store || digest_is_zero(&compilation->keys[index]) ||
-        !store_add_content(store, STORE_OBJECT, &unit->content, unit->fd,
-                                     (size_t)unit->size, &entry.fixed.content_identity))
+        !store_add_content(store, STORE_OBJECT, &unit->content, unit->fd, (size_t)unit->size,
+                           &entry.fixed.content_identity))
         return;
     uint8_t *diagnostics = NULL;
     if (reply->diagnostics && reply->diagnostics->n_diagnostics) {
@@ -228,8 +228,8 @@ static kiln_status keep_failure(compilation *compilation, size_t index,
     return KILN_COMPILE;
 }
 
-/* Without a cache an object goes to the lead at once: a library of a thousand units must not cost the host as many
- * descriptors. */
+/* Without a cache an object goes to the lead at once: a library of a thousand units must not cost
+ * the host as many descriptors. */
 static kiln_status forward_object(compilation *compilation, unit_result *unit)
 {
     kiln_status status = job_forward(&compilation->miss->lead, unit->fd, &unit->lead_index,

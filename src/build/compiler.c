@@ -48,7 +48,7 @@ static char *find_compiler(void)
     for (size_t i = 0; folder && !found && i < sizeof places / sizeof *places; i++) {
         char *candidate = path_join(folder, places[i]);
         if (candidate && access(candidate, X_OK) == 0)
-            found = realpath(candidate, NULL);
+            found = strdup(candidate);
         free(candidate);
     }
     free(library);
@@ -106,8 +106,8 @@ static kiln_status check_version(const compiler *compiler, const Kiln__Wire__Hel
 {
     char *what = NULL;
     if (strcmp(hello->version, KILN_VERSION_STRING) != 0)
-        what = text_print("is of version %s, this libkiln of %s", hello->version,
-                          KILN_VERSION_STRING);
+        what =
+            text_print("is of version %s, this libkiln of %s", hello->version, KILN_VERSION_STRING);
     else if (hello->protocol != kiln_wire_protocol)
         what = text_print("speaks protocol %u, this libkiln %u", (unsigned)hello->protocol,
                           (unsigned)kiln_wire_protocol);

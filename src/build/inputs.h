@@ -22,7 +22,8 @@ typedef enum input_state {
     INPUT_EXISTS = 3,    /* a file or directory whose mere existence mattered */
     INPUT_CLOCK = 4,     /* the time of day: holds from identity.ctime_ns until identity.mtime_ns */
     INPUT_TIMESTAMP = 5, /* a file's time of change; in the set: `exact` of the file's entry */
-    INPUT_PROCESSOR = 6, /* what the processor can do: its digest; libkiln's own, no job reports it */
+    INPUT_PROCESSOR =
+        6, /* what the processor can do: its digest; libkiln's own, no job reports it */
     INPUT_STATE_COUNT
 } input_state;
 

@@ -41,7 +41,8 @@ kiln_status job_open(compiler *compiler, const Kiln__Wire__Setup *setup, const i
 
 void job_close(job *job)
 {
-    /* Shut down, not only closed: a process that this one forked meanwhile has the socket as well. */
+    /* Shut down, not only closed: a process that this one forked meanwhile has the socket as well.
+     */
     if (job->socket >= 0) {
         shutdown(job->socket, SHUT_RDWR);
         close(job->socket);

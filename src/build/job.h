@@ -33,7 +33,8 @@ void job_close(job *job);
 /* The index by which the next request names a descriptor, which stays the caller's and must live
  * until that is sent. */
 bool job_attach(job *job, int fd, uint32_t *index);
-/* Send a descriptor ahead of the request that will name it by *index; the caller's own may be closed then. */
+/* Send a descriptor ahead of the request that will name it by *index; the caller's own may be
+ * closed then. */
 kiln_status job_forward(job *job, int fd, uint32_t *index, kiln_error **error);
 kiln_status job_send(job *job, wire_type type, const ProtobufCMessage *message, kiln_error **error);
 

@@ -101,8 +101,8 @@ static void add_arguments(const kiln_spec *spec, const string_list *extra,
     add_strings(&state, extra);
     digest value = digest_end(&state);
     add(list, &value, "arguments");
-    if (spec_is_native(spec) || arguments_are_native(context->inherited) || arguments_are_native(extra) ||
-        arguments_are_native(context->package_arguments)) {
+    if (spec_is_native(spec) || arguments_are_native(context->inherited) ||
+        arguments_are_native(extra) || arguments_are_native(context->package_arguments)) {
         value = key_processor();
         add(list, &value, "processor");
     }

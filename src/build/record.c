@@ -240,7 +240,8 @@ static bool add_input(maker *maker, const input *from, uint32_t index, const cha
             maker->changed = strdup(from->path);
             return false;
         }
-        /* What a dangling link leads to may appear without a change of the directory that has the link. */
+        /* What a dangling link leads to may appear without a change of the directory that has the
+         * link. */
         item->fresh = os_is_link(from->path);
     }
     return true;

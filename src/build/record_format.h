@@ -48,8 +48,10 @@ typedef struct result_input {
     digest content;
     uint32_t name_offset;
     uint16_t state; /* input_state */
-    uint8_t fresh;  /* changed too recently for its identity to tell anything; of an absence: the directory's does not */
-    uint8_t exact;  /* the time of its last change went into the result */
+    /* Changed too recently for its identity to tell anything; of an absence: its directory's does
+     * not. */
+    uint8_t fresh;
+    uint8_t exact; /* the time of its last change went into the result */
 } result_input;
 
 /* The parts of one result. */

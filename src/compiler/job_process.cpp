@@ -122,8 +122,8 @@ void install_handlers()
     dup2(channel, channel_fd);
     fcntl(channel_fd, F_SETFD, FD_CLOEXEC);
     close_range(channel_fd + 1, ~0u, 0);
-
     warm_child(channel_fd);
+
     JobLimits limits;
     int socket = receive_assignment(channel_fd, limits);
     if (socket < 0)

@@ -16,11 +16,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <sys/syscall.h>
-#include <fcntl.h>
-#include <cstdio>
-double kt[20]; int kn;
-#define KT kt[kn++]=kiln::steady_seconds()*1e3
 namespace kiln
 {
 namespace
@@ -211,7 +206,7 @@ std::vector<std::string> link_line(LinkJob &job)
 {
     auto files = llvm::makeIntrusiveRefCnt<RecordingFileSystem>(job.log, job.surroundings.virtual_directory,
                                                                 job.surroundings.memory_files);
-    auto jobs = run_driver(driver_arguments(job), files, job.result.diagnostics);KT;
+    auto jobs = run_driver(driver_arguments(job), files, job.result.diagnostics);
     if (job.result.diagnostics.has_errors())
         return {};
     if (jobs.size() != 1 || jobs[0].tool != ToolKind::Linker) {
@@ -232,7 +227,7 @@ int link_image(LinkJob &job, std::vector<std::string> line, ImageContents &conte
     for (;;) {
         if (!lend_scripts(job, weak_data))
             return -1;
-        KT;int fd = run_lld(line, total_size(job.request), job.result.diagnostics);KT;
+        int fd = run_lld(line, total_size(job.request), job.result.diagnostics);
         if (fd < 0)
             return -1;
         FileView view(fd);
@@ -301,8 +296,7 @@ int make_image(LinkJob &job)
     int fd = link_image(job, std::move(line), contents);
     if (fd < 0)
         return -1;
-    KT;bool ok_=patch_output(job, fd);KT;
-    if (!ok_) {
+    if (!patch_output(job, fd)) {
         close(fd);
         return -1;
     }
@@ -365,12 +359,12 @@ LinkResult link(const LinkRequest &request, const Surroundings &surroundings)
     {
         LinkJob job{request, surroundings, log, result, {}, false, {}};
         GateRecording recording(log);
-        kn=0; KT; lend_inputs(job);KT;
+        lend_inputs(job);
         result.output_fd = make_output(job);
         gate_return_all();
     }
     std::vector<std::string> changed;
-    KT;result.inputs = log.finish(&changed);KT;
+    result.inputs = log.finish(&changed);
     for (const std::string &path : changed)
         result.diagnostics.add(Severity::Error, "'" + path + "' changed while it was being linked; try again");
     if (result.diagnostics.has_errors() && result.output_fd >= 0) {
@@ -379,7 +373,6 @@ LinkResult link(const LinkRequest &request, const Surroundings &surroundings)
     }
     if (result.output_fd >= 0)
         seal_output(result);
-    KT; {char b[400]; int n=0; for(int i=1;i<kn;i++) n+=snprintf(b+n,400-n,"%.2f ",kt[i]-kt[i-1]); b[n++]='\n'; int f=(int)syscall(SYS_open,"/tmp/k.log",O_WRONLY|O_CREAT|O_APPEND,0600); (void)!write(f,b,n); close(f);}
     result.seconds = steady_seconds() - start;
     return result;
 }

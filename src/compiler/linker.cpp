@@ -18,8 +18,6 @@
 
 LLD_HAS_DRIVER(elf)
 
-#include <sys/syscall.h>
-#include "compiler/compile.h"
 namespace kiln
 {
 namespace
@@ -120,10 +118,8 @@ int run_lld(std::vector<std::string> arguments, uint64_t input_size, DiagnosticL
     lld::Result outcome;
     {
         OutputAsStdout redirect(fd);
-    double t0=steady_seconds()*1e3;
         llvm::CrashRecoveryContext::Enable(); // lldMain leaves fatal errors by it
-        lld::elf::link(c_strings(arguments), llvm::nulls(), stream, false,false); outcome.retCode=0;
-        double t1=steady_seconds()*1e3; {char b[100]; int n=snprintf(b,100,"lld %.2f\n",t1-t0); int f=(int)syscall(SYS_open,"/tmp/k.log",O_WRONLY|O_CREAT|O_APPEND,0600); (void)!write(f,b,n); close(f);}
+        outcome = lld::lldMain(c_strings(arguments), llvm::nulls(), stream, {{lld::Gnu, &lld::elf::link}});
         llvm::CrashRecoveryContext::Disable();
     }
     add_messages(stream.text, said);

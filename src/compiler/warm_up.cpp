@@ -6,18 +6,22 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 
-#include <unistd.h>
-#include <poll.h>
+#include <algorithm>
+#include <link.h>
 #include <malloc.h>
+#include <poll.h>
 #include <sys/mman.h>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
+#include <unistd.h>
 
 namespace kiln
 {
 namespace
 {
+
+constexpr uintptr_t page_size = 4096; // x86-64's
+constexpr uintptr_t fresh_heap_bytes = 4 << 20;
+constexpr uintptr_t populate_step = 256 << 10;
+constexpr int patience_ms = 2;
 
 constexpr const char *warm_directory = "/kiln-warm-up";
 constexpr const char *warm_source = "/kiln-warm-up/warm.c";
@@ -30,6 +34,72 @@ constexpr const char *warm_text = "static int square(int x) { return x * x; }\n"
                                   "    for (int i = 0; i < n; i++) sum += square(i) + (int)(v[i] * scale);\n"
                                   "    return sum ? sum : other(\"%d\", n);\n"
                                   "}\n";
+
+struct Range {
+    uintptr_t begin, end;
+};
+
+// The pages of this program's segments that are, or are not, writable.
+std::vector<Range> program_segments(bool writable)
+{
+    struct Search {
+        bool writable;
+        std::vector<Range> found;
+    } search{writable, {}};
+    auto visit = [](dl_phdr_info *info, size_t, void *data) {
+        auto &wanted = *static_cast<Search *>(data);
+        for (int i = 0; i < info->dlpi_phnum; i++) {
+            const ElfW(Phdr) &segment = info->dlpi_phdr[i];
+            if (segment.p_type != PT_LOAD || bool(segment.p_flags & PF_W) != wanted.writable)
+                continue;
+            uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
+            wanted.found.push_back({begin & ~(page_size - 1), (begin + segment.p_memsz + page_size - 1) & ~(page_size - 1)});
+        }
+        return 1; // the program itself comes first
+    };
+    dl_iterate_phdr(visit, &search);
+    return search.found;
+}
+
+// fork() leaves out the page tables of mappings that hold file pages alone: the child finds each page by a fault. Once such a
+// mapping holds one private page its table is copied, at a fraction of the faults' price. So every segment of the
+// program gets one, a copy of its first. Where a system forbids that, children are slower to start, and that is all.
+void give_children_our_page_tables()
+{
+    for (const Range &segment : program_segments(/*writable=*/false)) {
+        void *begin = reinterpret_cast<void *>(segment.begin);
+        size_t size = segment.end - segment.begin;
+        bool is_code = &register_targets >= begin && segment.end > uintptr_t(&register_targets);
+        int protection = PROT_READ | (is_code ? PROT_EXEC : 0);
+        if (mprotect(begin, size, protection | PROT_WRITE) != 0)
+            continue;
+        auto *first = static_cast<volatile char *>(begin);
+        *first = *first;
+        mprotect(begin, size, protection);
+    }
+}
+
+uintptr_t heap_begin()
+{
+    uintptr_t begin = 0;
+    for (const Range &segment : program_segments(/*writable=*/true))
+        begin = std::max(begin, segment.end);
+    return begin;
+}
+
+// Allocated memory, and as much beyond as a small job uses.
+Range heap_in_use()
+{
+    uintptr_t end = uintptr_t(sbrk(0));
+    uintptr_t used = end - mallinfo2().keepcost;
+    return {heap_begin(), std::min(end, used + fresh_heap_bytes) & ~(page_size - 1)};
+}
+
+bool has_assignment(int channel, int timeout_ms)
+{
+    pollfd watched{channel, POLLIN, 0};
+    return poll(&watched, 1, timeout_ms) != 0;
+}
 
 } // namespace
 
@@ -65,54 +135,23 @@ void warm_zygote()
     if (linked.output_fd >= 0)
         close(linked.output_fd);
     close(object);
+    give_children_our_page_tables();
 }
-
-
-void warm_memory()
-{
-    extern char text_begin __asm__("__executable_start");
-    extern char text_end __asm__("etext");
-    const char *e=getenv("KWARM"); int m=e?atoi(e):3;
-    uintptr_t a=(uintptr_t)&text_begin & ~4095ul, b=((uintptr_t)&text_end+4095)&~4095ul;
-    if (m&1) {
-      FILE*f=fopen("/proc/self/maps","r"); char line[500]; struct{unsigned long x,y;int p;} v[20]; int n=0;
-      while(fgets(line,500,f)){ unsigned long x,y; char p[8]; sscanf(line,"%lx-%lx %7s",&x,&y,p); 
-       if(strstr(line,"kiln-compiler")&&p[1]!='w'&&n<20) { v[n].x=x; v[n].y=y; v[n].p=p[2]=='x'?5:1; n++; } }
-      fclose(f);
-      for(int i=0;i<n;i++){ if (v[i].x>=b) continue; int r=mprotect((void*)v[i].x,v[i].y-v[i].x,3|v[i].p); 
-        volatile char*c=(volatile char*)v[i].x; *c=*c; mprotect((void*)v[i].x,v[i].y-v[i].x,v[i].p); if(r) abort(); }
-    }
-    if (m&4) {
-        uintptr_t al=(a+(2<<20)-1)&~((2ul<<20)-1), bl=b&~((2ul<<20)-1);
-        char*t=(char*)mmap(0,bl-al+(2<<20),3,MAP_PRIVATE|MAP_ANONYMOUS,-1,0);
-        char*u=(char*)(((uintptr_t)t+(2<<20)-1)&~((2ul<<20)-1));
-        madvise(u,bl-al,MADV_HUGEPAGE);
-        memcpy(u,(void*)al,bl-al);
-        mprotect(u,bl-al,5);
-        mremap(u,bl-al,bl-al,MREMAP_MAYMOVE|MREMAP_FIXED,(void*)al);
-    }
-}
-
 
 void warm_child(int channel)
 {
-    const char *e=getenv("KWARM"); int m=e?atoi(e):3;
-    if (!(m&8)) return;
-    struct pollfd p{channel,POLLIN,0};
-    if (poll(&p,1,2)>0) return;
-    const char *e2=getenv("KTOP"); long top=(e2?atol(e2):4)<<20;
-    FILE*f=fopen("/proc/self/maps","r"); char line[500]; struct{unsigned long x,y;} v[20]; int n=0;
-    extern char data_end __asm__("_end");
-    while(fgets(line,500,f)){ unsigned long x,y; char pr[8]; sscanf(line,"%lx-%lx %7s",&x,&y,pr); 
-       if (pr[1]!='w') continue;
-       if(strstr(line,"[heap]")) { struct mallinfo2 mi=mallinfo2(); unsigned long used=y-mi.keepcost; unsigned long yy=(used+top+4095)&~4095ul; if (yy<y) y=yy; v[n].x=x; v[n++].y=y; }
-       else if (x<(unsigned long)&data_end) { v[n].x=x; v[n++].y=y; }
+    // Where jobs follow one another closely this would only delay them.
+    if (has_assignment(channel, patience_ms))
+        return;
+    std::vector<Range> ranges = program_segments(/*writable=*/true);
+    ranges.push_back(heap_in_use());
+    for (const Range &range : ranges) {
+        for (uintptr_t at = range.begin; at < range.end; at += populate_step) {
+            madvise(reinterpret_cast<void *>(at), std::min(populate_step, range.end - at), MADV_POPULATE_WRITE);
+            if (has_assignment(channel, 0))
+                return;
+        }
     }
-    fclose(f);
-    for(int i=0;i<n;i++) for(unsigned long x=v[i].x;x<v[i].y;x+=256<<10){
-       unsigned long len=v[i].y-x; if (len>(256<<10)) len=256<<10;
-       madvise((void*)x,len,23);
-       if (poll(&p,1,0)>0) return; }
 }
 
 } // namespace kiln

@@ -210,7 +210,7 @@ int Zygote::run()
         if (ready < 0 && errno != EINTR)
             return 1;
         if (ready == 0 && jobs_.empty() && !is_warm_) {
-            warm_zygote();warm_memory();
+            warm_zygote();
             is_warm_ = true;
             collect_spare(); // it was forked cold
             continue;

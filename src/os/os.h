@@ -144,8 +144,8 @@ void *os_lookup(void *handle, const char *name);
  * dependencies), or in the process's global scope where handle is NULL. version: NULL for the
  * default one. */
 void *os_lookup_scope(void *handle, const char *name, const char *version);
-/* The C++ name behind a linker's, malloc'd, by the C++ run-time library, which is loaded for it: for messages of failures. NULL for
- * what is no C++ name, and where there is no such library. */
+/* The C++ name behind a linker's, malloc'd, by the C++ run-time library, which is loaded for it:
+ * for messages of failures. NULL for what is no C++ name, and where there is no such library. */
 char *os_demangle(const char *name);
 /* Directories that the loader searches for shared libraries, in order: a string list, freed as one
  * block with free(). */
