@@ -192,10 +192,12 @@ static int run(const cli_options *options)
     session = cli_session_open(options);
     if (session == NULL || !input_set_make(&inputs, session, options))
         goto cleanup;
-    if (inputs.spec == NULL) {
-        message_error("'%s' is a library of the manifest, and 'kiln build' takes files",
-                      inputs.name);
-        goto cleanup;
+    if (inputs.spec == NULL) { /* a library of the manifest */
+        kiln_error *error = NULL;
+        if (kiln_session_spec(session, inputs.name, &inputs.spec, &error) != KILN_OK) {
+            message_report(error);
+            goto cleanup;
+        }
     }
     if (build(session, options, &inputs, kind))
         code = CLI_OK;

@@ -26,3 +26,6 @@ foreach(page ${man_pages})
   string(REGEX MATCH "[1-9]$" section ${page})
   install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()
+
+install(FILES ${PROJECT_SOURCE_DIR}/cli/completion/kiln.bash
+        DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/bash-completion/completions RENAME kiln)

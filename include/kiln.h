@@ -344,6 +344,11 @@ KILN_API kiln_status kiln_session_register(kiln_session *session, const kiln_spe
 KILN_API kiln_status kiln_session_unregister(kiln_session *session, const char *name,
                                              kiln_error **error);
 
+/* A copy of a registered spec, to be changed and loaded apart; the caller destroys it.
+ * Errors: NOT_FOUND, NO_MEMORY. Since 0.1. */
+KILN_API kiln_status kiln_session_spec(kiln_session *session, const char *name, kiln_spec **spec,
+                                       kiln_error **error);
+
 /* Whether a library of that name is registered; is loaded, by any handle. Since 0.1. */
 KILN_API bool kiln_session_is_registered(kiln_session *session, const char *name);
 KILN_API bool kiln_session_is_loaded(kiln_session *session, const char *name);

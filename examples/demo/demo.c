@@ -118,15 +118,15 @@ static kiln_library *load(demo_host *host, const char *name)
     kiln_error *error = NULL;
     kiln_report report = {.size = sizeof report};
     kiln_library *library = NULL;
-    double start = now();
 
+    fprintf(stderr, "loading %-12s ", name);
+    double start = now();
     check(kiln_library_load(host->session, name, NULL, &library, &error), &error);
     double seconds = now() - start;
     check(kiln_library_report(library, &report), NULL);
     host->timings[host->count] = (demo_timing){name, seconds, report.hit};
     host->libraries[host->count++] = library;
-    fprintf(stderr, "loaded %-12s %10.2f ms  %s\n", name, seconds * 1e3,
-            report.hit ? "from the cache" : "compiled");
+    fprintf(stderr, "%10.2f ms  %s\n", seconds * 1e3, report.hit ? "from the cache" : "compiled");
     return library;
 }
 

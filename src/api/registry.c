@@ -113,6 +113,26 @@ kiln_status kiln_session_unregister(kiln_session *session, const char *name, kil
                              "no library named '%s' is registered", name);
 }
 
+kiln_status kiln_session_spec(kiln_session *session, const char *name, kiln_spec **spec,
+                              kiln_error **error)
+{
+    if (error)
+        *error = NULL;
+    session = session_or_default(session);
+    if (!session)
+        return error_no_memory(error);
+    if (!name || !spec)
+        return error_null(error, name ? "spec" : "name");
+    if (!kiln_session_is_registered(session, name))
+        return error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
+                         "no library named '%s' is registered", name);
+    kiln_spec *copy = session_find_spec(session, name);
+    if (!copy)
+        return error_no_memory(error);
+    *spec = copy;
+    return KILN_OK;
+}
+
 bool kiln_session_is_registered(kiln_session *session, const char *name)
 {
     bool found = false;

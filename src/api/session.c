@@ -117,6 +117,14 @@ kiln_status kiln_session_create(const kiln_session_options *options, kiln_sessio
     return KILN_OK;
 }
 
+/* The counters in the cache get what has come since they did last. */
+static void count_lookups(kiln_session *session)
+{
+    if (session->store)
+        store_count(session->store, atomic_exchange(&session->hits, 0),
+                    atomic_exchange(&session->misses, 0));
+}
+
 void kiln_session_destroy(kiln_session *session)
 {
     if (!session)
@@ -138,8 +146,7 @@ void kiln_session_destroy(kiln_session *session)
     free(session->uncached);
     session_forget_specs(session);
     compiler_destroy(session->compiler);
-    if (session->store)
-        store_count(session->store, session->hits, session->misses);
+    count_lookups(session);
     store_close(session->store);
     if (session->descriptor >= 0)
         close(session->descriptor);
@@ -186,6 +193,7 @@ kiln_status kiln_session_stop_compiler(kiln_session *session)
     if (busy)
         return KILN_PENDING;
     compiler_stop(session->compiler);
+    count_lookups(session);
     return KILN_OK;
 }
 

@@ -89,14 +89,32 @@ kiln_status kiln_spec_set_directory(kiln_spec *spec, const char *directory)
     return KILN_OK;
 }
 
+/* What to call a refused argument: by itself, or with what it carries (`-Xclang -load`). NULL when
+ * out of memory. */
+static char *name_refused(const char *const *arguments, size_t taken)
+{
+    bool carries = strncmp(arguments[0], "-X", 2) == 0 || strcmp(arguments[0], "-mllvm") == 0;
+    text name = {0};
+    for (size_t i = 0; i < (carries ? taken : 1); i++)
+        text_format(&name, "%s%s", i ? " " : "", arguments[i]);
+    return text_take(&name);
+}
+
 static kiln_status check_arguments(kiln_spec *spec, const char *const *arguments)
 {
     const char *reason;
     size_t taken;
     long refused = arguments_find_refused(arguments, &reason, &taken);
-    if (refused >= 0)
-        FAIL(spec, KILN_SPEC, "the argument '%s' is refused: %s", arguments[refused], reason);
-    return KILN_OK;
+    if (refused < 0)
+        return KILN_OK;
+    char *name = name_refused(arguments + refused, taken);
+    if (!name)
+        return no_memory(spec);
+    kiln_error *failure = NULL;
+    error_set(&failure, KILN_SPEC, KILN_PHASE_SPEC, "the argument '%s' is refused: %s", name,
+              reason);
+    free(name);
+    return keep_failure(spec, failure);
 }
 
 /* With a NUL behind the last byte. */
@@ -117,10 +135,6 @@ static kiln_status add_source(kiln_spec *spec, const char *path, const void *byt
     kiln_status status = check_arguments(spec, arguments);
     if (status != KILN_OK)
         return status;
-    for (size_t i = 0; bytes && i < spec->source_count; i++)
-        if (spec->sources[i].bytes && strcmp(spec->sources[i].path, path) == 0)
-            FAIL(spec, KILN_ALREADY_EXISTS, "library '%s' has two memory sources named '%s'",
-                 spec->name, path);
     spec_source made = {.path = strdup(path), .size = size};
     bool done = made.path && (!bytes || (made.bytes = copy_bytes(bytes, size))) &&
                 string_list_add_all(&made.arguments, arguments);
@@ -144,36 +158,71 @@ kiln_status kiln_spec_add_source(kiln_spec *spec, const char *path, const char *
     return add_source(spec, path, NULL, 0, arguments);
 }
 
-static kiln_status check_memory_path(kiln_spec *spec, const char *path)
+/* Paths of memory files are compared by their bytes, and so may be written in one way only: no
+ * empty parts, no "." and no "..". */
+static bool is_memory_path(const char *path)
 {
     if (!path || !path_is_below(path))
-        FAIL(
-            spec, KILN_INVALID_ARGUMENT,
-            "'%s' is no path for a memory file of library '%s': it must be relative and stay below "
-            "its directory",
-            path ? path : "", spec->name);
+        return false;
+    for (const char *part = path;; part++) {
+        size_t length = strcspn(part, "/");
+        if (length == 0 || (length == 1 && *part == '.'))
+            return false;
+        part += length;
+        if (!*part)
+            return true;
+    }
+}
+
+/* What the virtual directory, which sources and headers share, holds under that path; or NULL. */
+static const char *find_memory_file(const kiln_spec *spec, const char *path)
+{
+    for (size_t i = 0; i < spec->source_count; i++)
+        if (spec->sources[i].bytes && strcmp(spec->sources[i].path, path) == 0)
+            return "source";
+    for (size_t i = 0; i < spec->header_count; i++)
+        if (strcmp(spec->headers[i].path, path) == 0)
+            return "header";
+    return NULL;
+}
+
+static kiln_status check_memory_path(kiln_spec *spec, const char *path, const char *kind)
+{
+    if (!is_memory_path(path))
+        FAIL(spec, KILN_INVALID_ARGUMENT,
+             "'%s' is no path for a memory file of library '%s': it must be relative, stay below "
+             "its directory, and have no empty parts and no \".\"",
+             path ? path : "", spec->name);
+    const char *other = find_memory_file(spec, path);
+    if (other && strcmp(other, kind) == 0)
+        FAIL(spec, KILN_ALREADY_EXISTS, "library '%s' has two memory %ss named '%s'", spec->name,
+             kind, path);
+    if (other)
+        FAIL(spec, KILN_ALREADY_EXISTS,
+             "library '%s' has a memory source and a memory header named '%s'", spec->name, path);
     return KILN_OK;
 }
 
 kiln_status kiln_spec_add_memory_source(kiln_spec *spec, const char *path, const void *bytes,
                                         size_t size, const char *const *arguments)
 {
-    kiln_status status = check_memory_path(spec, path);
-    return status == KILN_OK
-               ? add_source(spec, path, bytes ? bytes : "", bytes ? size : 0, arguments)
-               : status;
+    kiln_status status = check_memory_path(spec, path, "source");
+    if (status != KILN_OK)
+        return status;
+    if (input_kind_of(path) == INPUT_SHARED_LIBRARY)
+        FAIL(spec, KILN_SPEC,
+             "the memory source '%s' of library '%s' is a shared library, which must be a file: "
+             "the system's loader opens it by its path",
+             path, spec->name);
+    return add_source(spec, path, bytes ? bytes : "", bytes ? size : 0, arguments);
 }
 
 kiln_status kiln_spec_add_memory_header(kiln_spec *spec, const char *path, const void *bytes,
                                         size_t size)
 {
-    kiln_status status = check_memory_path(spec, path);
+    kiln_status status = check_memory_path(spec, path, "header");
     if (status != KILN_OK)
         return status;
-    for (size_t i = 0; i < spec->header_count; i++)
-        if (strcmp(spec->headers[i].path, path) == 0)
-            FAIL(spec, KILN_ALREADY_EXISTS, "library '%s' has two memory headers named '%s'",
-                 spec->name, path);
     spec_header made = {.path = strdup(path), .size = bytes ? size : 0};
     made.bytes = copy_bytes(bytes, made.size);
     spec_header *place = made.path && made.bytes
@@ -273,10 +322,21 @@ kiln_status kiln_spec_add_host_symbol(kiln_spec *spec, const char *name, const v
     return KILN_OK;
 }
 
+/* What is wrong with a text is an error of the spec, whatever the adder that met it calls it. */
 kiln_status kiln_spec_parse(const char *text, size_t size, const char *origin, kiln_spec **spec,
                             kiln_error **error)
 {
+    kiln_error *failure = NULL;
     if (error)
         *error = NULL;
-    return manifest_parse_spec(text, size, origin ? origin : "<text>", spec, error);
+    kiln_status status =
+        manifest_parse_spec(text, size, origin ? origin : "<text>", spec, &failure);
+    bool as_promised = status == KILN_OK || status == KILN_SPEC || status == KILN_NO_MEMORY;
+    if (!as_promised)
+        status = error_set(error, KILN_SPEC, KILN_PHASE_SPEC, "%s", kiln_error_message(failure));
+    else if (error)
+        *error = failure;
+    if (!as_promised || !error)
+        kiln_error_destroy(failure);
+    return status;
 }

@@ -3,10 +3,10 @@
  * A linker's name goes straight to the image. The index - names, demangled names, kinds - was made
  * when the image was linked; it is read at the first need of it, so that a host that asks for plain
  * names never pays for it. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cxx_names.h"
 #include "api/session.h"
 #include "wire.pb-c.h"
 
@@ -71,89 +71,6 @@ static const symbol_index *symbols_of(const kiln_library *library)
 
 /* ---- C++ names ---- */
 
-static bool is_word(char c)
-{
-    return isalnum((unsigned char)c) || c == '_';
-}
-
-/* Without the spaces that mean nothing, so that `f(int, char)` and `f(int,char)` are one. In place.
- */
-static void squeeze(char *name)
-{
-    char *to = name;
-    for (const char *from = name; *from; from++)
-        if (*from != ' ' || (to > name && is_word(to[-1]) && is_word(from[1])))
-            *to++ = *from;
-    *to = '\0';
-}
-
-/* Where the parameter list of a demangled function begins; NULL for what has none. The list is the
- * last group of parentheses at the outermost level: `(anonymous namespace)::f(int) const`,
- * `operator()(int)`. */
-static char *find_parameters(char *name)
-{
-    char *end = strrchr(name, ')');
-    int depth = 0;
-    for (char *at = end; at && at >= name; at--) {
-        depth += *at == ')';
-        depth -= *at == '(';
-        if (depth == 0)
-            return at > name ? at : NULL;
-    }
-    return NULL;
-}
-
-/* Behind the return type, which only templates have in their demangled names. */
-static const char *skip_return_type(const char *name)
-{
-    const char *start = name;
-    int depth = 0;
-    for (const char *at = name; *at; at++) {
-        if (strncmp(at, "operator", 8) == 0 && (at == name || !is_word(at[-1])) && !is_word(at[8]))
-            return start;
-        depth += *at == '<' || *at == '(';
-        depth -= *at == '>' || *at == ')';
-        if (*at == '(' && depth == 1 && at > start)
-            return start;
-        if (*at == ' ' && depth == 0)
-            start = at + 1;
-    }
-    return start;
-}
-
-/* Whether a demangled name answers to what was asked for, both squeezed: in full, or without what
- * overloads differ in. */
-static bool answers(const char *demangled, const char *asked)
-{
-    char *whole = strdup(demangled);
-    bool match = false;
-    if (!whole)
-        return false;
-    squeeze(whole);
-    const char *plain = skip_return_type(whole);
-    match = strcmp(whole, asked) == 0 || strcmp(plain, asked) == 0;
-    char *parameters = match ? NULL : find_parameters(whole);
-    if (parameters) {
-        *parameters = '\0';
-        plain = skip_return_type(whole);
-        match = strcmp(plain, asked) == 0;
-        size_t length = strlen(plain);
-        if (!match && length && plain[length - 1] == '>') {
-            /* `f<int>` answers to `f` */
-            int depth = 0;
-            size_t at = length;
-            do {
-                at--;
-                depth += plain[at] == '>';
-                depth -= plain[at] == '<';
-            } while (at > 0 && depth > 0);
-            match = at > 0 && strlen(asked) == at && strncmp(plain, asked, at) == 0;
-        }
-    }
-    free(whole);
-    return match;
-}
-
 static bool is_wanted(uint32_t kind, bool function)
 {
     bool is_data = kind == KILN_SYMBOL_DATA || kind == KILN_SYMBOL_THREAD_LOCAL;
@@ -169,7 +86,7 @@ static kiln_status tell_candidates(const symbol_index *index, const kiln_library
                 library->image->name);
     for (size_t i = 0; i < index->table->n_symbols; i++)
         if (is_wanted(index->table->symbols[i]->kind, function) &&
-            answers(index->names[2 * i + 1], asked))
+            cxx_name_answers(index->names[2 * i + 1], function, asked))
             text_format(&message, "\n  %s", index->names[2 * i + 1]);
     kiln_status status =
         error_set(error, KILN_AMBIGUOUS, KILN_PHASE_BIND, "%s", text_string(&message));
@@ -177,7 +94,14 @@ static kiln_status tell_candidates(const symbol_index *index, const kiln_library
     return status;
 }
 
-/* Complete-object and base-object constructors have one C++ name and mostly one address. */
+/* Constructors and destructors exist in variants of one C++ name: the one for complete objects is
+ * meant. Whether `a` is another variant of what `b` is that one of. */
+static bool is_completed_by(const symbol_index *index, size_t a, size_t b)
+{
+    return strcmp(index->names[2 * a + 1], index->names[2 * b + 1]) == 0 &&
+           cxx_name_is_complete(index->names[2 * a], index->names[2 * b]);
+}
+
 static void *lookup_cxx(const kiln_library *library, const char *name, bool function,
                         kiln_error **error)
 {
@@ -189,15 +113,19 @@ static void *lookup_cxx(const kiln_library *library, const char *name, bool func
         error_no_memory(error);
         return NULL;
     }
-    squeeze(asked);
+    cxx_name_squeeze(asked);
     bool ambiguous = false;
+    size_t found_at = 0;
     for (size_t i = 0; i < index->table->n_symbols && !ambiguous; i++) {
         if (!is_wanted(index->table->symbols[i]->kind, function) ||
-            !answers(index->names[2 * i + 1], asked))
+            !cxx_name_answers(index->names[2 * i + 1], function, asked))
             continue;
         void *address = load_symbol_address(library->loaded, index->names[2 * i]);
-        ambiguous = found && address && address != found;
-        found = address ? address : found;
+        if (!address || address == found || (found && is_completed_by(index, i, found_at)))
+            continue;
+        ambiguous = found && !is_completed_by(index, found_at, i);
+        found = address;
+        found_at = i;
     }
     if (ambiguous) {
         tell_candidates(index, library, name, asked, function, error);

@@ -79,13 +79,4 @@ typedef struct unit_result {
 } unit_result;
 void unit_result_destroy(unit_result *result);
 
-/* Compile every source to build->output without linking. results: one a unit, the caller's, zeroed.
- */
-kiln_status build_compile_only(build *build, unit_result *results, diagnostic_list *warnings,
-                               kiln_error **error);
-/* Compile, then combine into one output: merged object or bitcode, archive, shared library. *fd: a
- * memfd. */
-kiln_status build_combine(build *build, uint32_t combined_output, int *fd, size_t *size,
-                          diagnostic_list *warnings, kiln_error **error);
-
 #endif

@@ -15,8 +15,6 @@ enum { max_attempts = 4 };
 
 /* ---- publishing ---- */
 
-static bool pack_warnings(const miss *miss, record_entry *entry);
-
 static void add_record(miss *miss, image *image, const os_identity *identity, char **changed)
 {
     build *build = miss->build;
@@ -36,7 +34,7 @@ static void add_record(miss *miss, image *image, const os_identity *identity, ch
     memcpy(entry.fixed.image_id, image->id, sizeof entry.fixed.image_id);
     record made = {0};
     *changed = NULL;
-    if (!symbols.failed && pack_warnings(miss, &entry) &&
+    if (!symbols.failed && build_pack_warnings(miss, &entry) &&
         record_make(&made, &build->record, &miss->inputs, &entry, miss->begun_file_ns, changed)) {
         if (store && image->in_cache) {
             store_write_record(store, &build->key, &made, false);
@@ -114,7 +112,7 @@ static void pack_diagnostics(const kiln_diagnostic *items, size_t count,
     }
 }
 
-static bool pack_warnings(const miss *miss, record_entry *entry)
+bool build_pack_warnings(const miss *miss, record_entry *entry)
 {
     if (miss->warnings.count == 0)
         return true;
@@ -248,7 +246,7 @@ static kiln_status publish(miss *miss, link_output *output, const char *id, imag
 
 /* ---- the whole ---- */
 
-static bool miss_begin(miss *miss, build *build)
+bool miss_begin(miss *miss, build *build)
 {
     *miss = (struct miss){.build = build, .lead = {.socket = -1, .cancel = -1}};
     miss->begun_file_ns = os_clock_file_ns();
@@ -277,11 +275,7 @@ void miss_destroy(miss *miss)
     diagnostic_list_destroy(&miss->warnings);
 }
 
-/* One attempt. *again: an input changed meanwhile; what was built is handed out, but not recorded.
- */
-/* The compiler may have been replaced since the key was made, which only shows when it is started.
- */
-static kiln_status check_compiler(build *build, bool *replaced, kiln_error **error)
+kiln_status build_check_compiler(build *build, bool *replaced, kiln_error **error)
 {
     digest identity;
     kiln_status status = compiler_identify(build->context->compiler, build->context->store,
@@ -310,7 +304,7 @@ static kiln_status attempt(build *build, image **out, char **changed, kiln_error
     miss.links = true;
     bool replaced = false;
     if (status == KILN_OK)
-        status = check_compiler(build, &replaced, error);
+        status = build_check_compiler(build, &replaced, error);
     if (replaced) {
         *changed = strdup("kiln-compiler");
         goto cleanup;
@@ -369,50 +363,4 @@ kiln_status build_finish(build *build, image **out, kiln_error **error)
         }
         image_release(image);
     }
-}
-
-/* ---- without loading ---- */
-
-kiln_status build_compile_only(build *build, unit_result *results, diagnostic_list *warnings,
-                               kiln_error **error)
-{
-    miss miss;
-    kiln_status status = miss_begin(&miss, build) ? KILN_OK : error_no_memory(error);
-    if (status == KILN_OK)
-        status = build_plan(&miss, error);
-    if (status == KILN_OK)
-        status = build_units(&miss, error);
-    for (size_t i = 0; status == KILN_OK && i < build->units.count; i++) {
-        results[i] = miss.results[i];
-        miss.results[i] = (unit_result){.fd = -1};
-    }
-    *warnings = miss.warnings;
-    miss.warnings = (diagnostic_list){0};
-    miss_destroy(&miss);
-    return status;
-}
-
-kiln_status build_combine(build *build, uint32_t combined_output, int *fd, size_t *size,
-                          diagnostic_list *warnings, kiln_error **error)
-{
-    miss miss;
-    link_output output = {.fd = -1};
-    kiln_status status = miss_begin(&miss, build) ? KILN_OK : error_no_memory(error);
-    if (status == KILN_OK)
-        status = build_plan(&miss, error);
-    miss.links = true;
-    if (status == KILN_OK)
-        status = build_units(&miss, error);
-    if (status == KILN_OK)
-        status = build_link(&miss, "", combined_output, &output, error);
-    if (status == KILN_OK) {
-        *fd = output.fd;
-        *size = (size_t)output.size;
-        output.fd = -1;
-    }
-    *warnings = miss.warnings;
-    miss.warnings = (diagnostic_list){0};
-    link_output_destroy(&output);
-    miss_destroy(&miss);
-    return status;
 }

@@ -201,7 +201,7 @@ bool build_compile_arguments(const miss *miss, size_t index, string_list *list)
            add_spec_arguments(spec, list) &&
            string_list_add_all(list, string_list_view(miss->build->inherited)) &&
            string_list_add_all(list, string_list_view(&miss->package_compile)) &&
-           string_list_add_all(list, string_list_view(&unit->source->arguments)) &&
+           spec_source_arguments(unit->source, list) &&
            add_provided_headers(miss->build, list) && add_debug_paths(miss->build, list) &&
            string_list_add(list, "-fPIC");
 }

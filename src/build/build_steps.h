@@ -33,7 +33,12 @@ kiln_status build_plan(miss *miss, kiln_error **error);
 /* Compile all units that the cache does not have, in parallel or, if it is only one, in the lead.
  */
 kiln_status build_units(miss *miss, kiln_error **error);
+/* Start the work of a miss; miss_destroy must follow. false when out of memory. */
+bool miss_begin(miss *miss, build *build);
 void miss_destroy(miss *miss);
+/* The compiler may have been replaced since the key was made, which only shows when it is started.
+ * *replaced: the build has begun anew, with another key. */
+kiln_status build_check_compiler(build *build, bool *replaced, kiln_error **error);
 
 /* Arguments of a unit's compilation, and of the link, in order. false when out of memory. */
 bool build_compile_arguments(const miss *miss, size_t unit, string_list *list);
@@ -50,6 +55,10 @@ bool build_keep_warnings(build *build, const Kiln__Wire__DiagnosticList *list,
                          diagnostic_list *kept);
 /* The same of those that a record holds. */
 bool build_repeat_warnings(build *build, const record_entry *entry, diagnostic_list *kept);
+
+/* The warnings of a miss, packed for its record, so that a hit can repeat them: malloc'd as
+ * entry->diagnostics. false when out of memory. */
+bool build_pack_warnings(const miss *miss, record_entry *entry);
 
 void build_emit(const build *build, const kiln_event *event);
 

@@ -180,6 +180,9 @@ static void tell_finished(compilation *compilation, size_t index, double seconds
 
 static const char *language_of(const kiln_spec *spec, const unit *unit)
 {
+    const char *own = spec_source_language(unit->source);
+    if (own)
+        return own;
     if (spec->language && (spec->force_language || input_kind_of(unit->path) == INPUT_UNKNOWN))
         return spec->language;
     return input_kind_of(unit->path) == INPUT_UNKNOWN ? "c" : "";

@@ -159,6 +159,33 @@ void kiln_spec_destroy(kiln_spec *spec)
     free(spec);
 }
 
+const char *spec_source_language(const spec_source *source)
+{
+    const char *language = NULL;
+    for (size_t i = 0; i < source->arguments.count; i++) {
+        const char *argument = source->arguments.items[i];
+        if (strcmp(argument, "-x") == 0 && i + 1 < source->arguments.count)
+            language = source->arguments.items[++i];
+        else if (strncmp(argument, "-x", 2) == 0 && argument[2])
+            language = argument + 2;
+    }
+    return language;
+}
+
+bool spec_source_arguments(const spec_source *source, string_list *list)
+{
+    for (size_t i = 0; i < source->arguments.count; i++) {
+        const char *argument = source->arguments.items[i];
+        if (strncmp(argument, "-x", 2) == 0) {
+            i += argument[2] == '\0';
+            continue;
+        }
+        if (!string_list_add(list, argument))
+            return false;
+    }
+    return true;
+}
+
 kiln_status spec_check(const kiln_spec *spec, kiln_error **error)
 {
     if (!spec->failure)

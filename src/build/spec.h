@@ -70,6 +70,11 @@ struct kiln_spec {
     kiln_error *failure; /* the first that an adder met, or NULL */
 };
 
+/* The language that a source's own arguments give (-x), or NULL. */
+const char *spec_source_language(const spec_source *source);
+/* Add a source's own arguments, but for its language. */
+bool spec_source_arguments(const spec_source *source, string_list *list);
+
 kiln_spec *spec_copy(const kiln_spec *spec);
 
 /* The failure that an adder met, as this call's error; OK if there is none. */

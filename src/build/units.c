@@ -49,9 +49,12 @@ static kiln_status add_unit(const kiln_spec *spec, const spec_source *source, ch
     if (!path)
         return error_no_memory(error);
     input_kind kind = input_kind_of(path);
+    const char *own = spec_source_language(source);
     if (spec->language &&
         (kind == INPUT_UNKNOWN || (spec->force_language && !input_kind_is_linked(kind))))
         kind = language_kind(spec->language);
+    if (own)
+        kind = language_kind(own);
     if (kind == INPUT_UNKNOWN && starts_like_script(source))
         kind = INPUT_C;
     if (kind == INPUT_UNKNOWN) {

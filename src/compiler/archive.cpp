@@ -30,7 +30,8 @@ int output_of(llvm::StringRef bytes, DiagnosticList &list)
 
 std::unique_ptr<llvm::MemoryBuffer> read_input(const std::string &name, DiagnosticList &list)
 {
-    auto buffer = llvm::MemoryBuffer::getFile(name, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+    auto buffer =
+        llvm::MemoryBuffer::getFile(name, /*IsText=*/false, /*RequiresNullTerminator=*/false);
     if (buffer)
         return std::move(*buffer);
     list.add(Severity::Error, "cannot read '" + name + "': " + buffer.getError().message());
@@ -54,16 +55,20 @@ int write_archive(const std::vector<std::string> &names, DiagnosticList &list)
         if (!buffer)
             return -1;
         if (!is_member(*buffer)) {
-            list.add(Severity::Error, "'" + name + "' is no object or bitcode file, so it cannot go into an archive");
+            list.add(Severity::Error,
+                     "'" + name +
+                         "' is no object or bitcode file, so it cannot go into an archive");
             return -1;
         }
         llvm::NewArchiveMember member;
-        member.Buf = llvm::MemoryBuffer::getMemBufferCopy(buffer->getBuffer(), llvm::sys::path::filename(name));
+        member.Buf = llvm::MemoryBuffer::getMemBufferCopy(buffer->getBuffer(),
+                                                          llvm::sys::path::filename(name));
         member.MemberName = member.Buf->getBufferIdentifier();
         members.push_back(std::move(member));
     }
     auto archive = llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NormalSymtab,
-                                              llvm::object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
+                                              llvm::object::Archive::K_GNU, /*Deterministic=*/true,
+                                              /*Thin=*/false);
     if (archive)
         return output_of((*archive)->getBuffer(), list);
     list.add(Severity::Error, "cannot make an archive: " + toString(archive.takeError()));

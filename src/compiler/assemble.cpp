@@ -83,14 +83,14 @@ llvm::MCTargetOptions machine_options(const InputArgList &arguments)
 // One run of the assembler: what it needs from the target, in the order of dependence.
 class Assembler
 {
-public:
+  public:
     Assembler(const InputArgList &arguments, AssemblyText source,
               llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> files, DiagnosticList &list);
 
     bool set_up();
     bool run(OutputKind output, OutputBytes &bytes);
 
-private:
+  private:
     void set_up_debug_info();
     std::unique_ptr<llvm::MCStreamer> object_streamer(llvm::raw_pwrite_stream &stream);
     std::unique_ptr<llvm::MCStreamer> text_streamer(llvm::raw_pwrite_stream &stream);
@@ -114,7 +114,8 @@ private:
 Assembler::Assembler(const InputArgList &arguments, AssemblyText source,
                      llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> files, DiagnosticList &list)
     : arguments_(arguments), list_(list), name_(std::move(source.name)),
-      triple_(llvm::Triple::normalize(arguments.getLastArgValue(OPT_triple))), options_(machine_options(arguments))
+      triple_(llvm::Triple::normalize(arguments.getLastArgValue(OPT_triple))),
+      options_(machine_options(arguments))
 {
     sources_.setVirtualFileSystem(std::move(files));
     sources_.setIncludeDirs(arguments.getAllArgValues(OPT_I));
@@ -126,26 +127,26 @@ bool Assembler::set_up()
     std::string problem;
     target_ = llvm::TargetRegistry::lookupTarget(triple_, problem);
     if (!target_) {
-        list_.add(Severity::Error, "cannot assemble for '" + triple_.str() + "': only x86-64 is supported");
+        list_.add(Severity::Error,
+                  "cannot assemble for '" + triple_.str() + "': only x86-64 is supported");
         return false;
     }
     registers_.reset(target_->createMCRegInfo(triple_));
     syntax_.reset(target_->createMCAsmInfo(*registers_, triple_, options_));
     std::string features = llvm::join(arguments_.getAllArgValues(OPT_target_feature), ",");
-    processor_.reset(
-        target_->createMCSubtargetInfo(triple_, arguments_.getLastArgValue(OPT_target_cpu), features));
+    processor_.reset(target_->createMCSubtargetInfo(
+        triple_, arguments_.getLastArgValue(OPT_target_cpu), features));
     instructions_.reset(target_->createMCInstrInfo());
     if (!registers_ || !syntax_ || !processor_ || !instructions_) {
         list_.add(Severity::Error, "LLVM has no assembler for '" + triple_.str() + "'");
         return false;
     }
-    context_ = std::make_unique<llvm::MCContext>(triple_, syntax_.get(), registers_.get(), processor_.get(),
-                                                 &sources_, &options_);
+    context_ = std::make_unique<llvm::MCContext>(triple_, syntax_.get(), registers_.get(),
+                                                 processor_.get(), &sources_, &options_);
     // Here, and not at the SourceMgr: only what arrives here has been mapped to the lines that line markers name.
     context_->setDiagnosticHandler(
-        [this](const llvm::SMDiagnostic &diagnostic, bool, const llvm::SourceMgr &, std::vector<const llvm::MDNode *> &) {
-            take_message(diagnostic, list_);
-        });
+        [this](const llvm::SMDiagnostic &diagnostic, bool, const llvm::SourceMgr &,
+               std::vector<const llvm::MDNode *> &) { take_message(diagnostic, list_); });
     bool pic = arguments_.getLastArgValue(OPT_mrelocation_model, "pic") != "static";
     sections_.reset(target_->createMCObjectFileInfo(*context_, pic));
     context_->setObjectFileInfo(sections_.get());
@@ -175,24 +176,29 @@ void Assembler::set_up_debug_info()
     if (!arguments_.hasArg(OPT_debug_info_kind_EQ))
         return;
     context_->setGenDwarfForAssembly(true);
-    context_->setGenDwarfRootFile(name_, sources_.getMemoryBuffer(sources_.getMainFileID())->getBuffer());
+    context_->setGenDwarfRootFile(name_,
+                                  sources_.getMemoryBuffer(sources_.getMainFileID())->getBuffer());
 }
 
 std::unique_ptr<llvm::MCStreamer> Assembler::object_streamer(llvm::raw_pwrite_stream &stream)
 {
-    std::unique_ptr<llvm::MCCodeEmitter> emitter(target_->createMCCodeEmitter(*instructions_, *context_));
-    std::unique_ptr<llvm::MCAsmBackend> back_end(target_->createMCAsmBackend(*processor_, *registers_, options_));
+    std::unique_ptr<llvm::MCCodeEmitter> emitter(
+        target_->createMCCodeEmitter(*instructions_, *context_));
+    std::unique_ptr<llvm::MCAsmBackend> back_end(
+        target_->createMCAsmBackend(*processor_, *registers_, options_));
     std::unique_ptr<llvm::MCObjectWriter> writer = back_end->createObjectWriter(stream);
-    return std::unique_ptr<llvm::MCStreamer>(target_->createMCObjectStreamer(
-        triple_, *context_, std::move(back_end), std::move(writer), std::move(emitter), *processor_));
+    return std::unique_ptr<llvm::MCStreamer>(
+        target_->createMCObjectStreamer(triple_, *context_, std::move(back_end), std::move(writer),
+                                        std::move(emitter), *processor_));
 }
 
 std::unique_ptr<llvm::MCStreamer> Assembler::text_streamer(llvm::raw_pwrite_stream &stream)
 {
-    std::unique_ptr<llvm::MCInstPrinter> printer(
-        target_->createMCInstPrinter(triple_, /*SyntaxVariant=*/0, *syntax_, *instructions_, *registers_));
-    return std::unique_ptr<llvm::MCStreamer>(target_->createAsmStreamer(
-        *context_, std::make_unique<llvm::formatted_raw_ostream>(stream), std::move(printer), nullptr, nullptr));
+    std::unique_ptr<llvm::MCInstPrinter> printer(target_->createMCInstPrinter(
+        triple_, /*SyntaxVariant=*/0, *syntax_, *instructions_, *registers_));
+    return std::unique_ptr<llvm::MCStreamer>(
+        target_->createAsmStreamer(*context_, std::make_unique<llvm::formatted_raw_ostream>(stream),
+                                   std::move(printer), nullptr, nullptr));
 }
 
 // -Wa,-defsym,NAME=NUMBER
@@ -202,7 +208,8 @@ bool Assembler::define_symbols(llvm::MCAsmParser &parser)
         auto [name, text] = llvm::StringRef(definition).split('=');
         int64_t value;
         if (name.empty() || text.getAsInteger(0, value)) {
-            list_.add(Severity::Error, "-defsym must have the form NAME=NUMBER, not '" + definition + "'", "clang");
+            list_.add(Severity::Error,
+                      "-defsym must have the form NAME=NUMBER, not '" + definition + "'", "clang");
             return false;
         }
         parser.getContext().setSymbolValue(parser.getStreamer(), name, uint64_t(value));
@@ -220,7 +227,8 @@ bool Assembler::run(OutputKind output, OutputBytes &bytes)
     if (!starts_bare)
         streamer->initSections(options_.MCNoExecStack, *processor_);
 
-    std::unique_ptr<llvm::MCAsmParser> parser(llvm::createMCAsmParser(sources_, *context_, *streamer, *syntax_));
+    std::unique_ptr<llvm::MCAsmParser> parser(
+        llvm::createMCAsmParser(sources_, *context_, *streamer, *syntax_));
     std::unique_ptr<llvm::MCTargetAsmParser> dialect(
         target_->createMCAsmParser(*processor_, *parser, *instructions_, options_));
     parser->setTargetParser(*dialect);
@@ -229,13 +237,14 @@ bool Assembler::run(OutputKind output, OutputBytes &bytes)
 
 } // namespace
 
-bool assemble(const DriverJob &job, AssemblyText source, llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> files,
-              OutputKind output, OutputBytes &bytes, DiagnosticList &list)
+bool assemble(const DriverJob &job, AssemblyText source,
+              llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> files, OutputKind output,
+              OutputBytes &bytes, DiagnosticList &list)
 {
     unsigned missing_index = 0, missing_count = 0;
     std::vector<const char *> argv = c_strings(job.arguments);
-    InputArgList arguments = clang::getDriverOptTable().ParseArgs(argv, missing_index, missing_count,
-                                                                  llvm::opt::Visibility(CC1AsOption));
+    InputArgList arguments = clang::getDriverOptTable().ParseArgs(
+        argv, missing_index, missing_count, llvm::opt::Visibility(CC1AsOption));
     Assembler assembler(arguments, std::move(source), std::move(files), list);
     bool done = assembler.set_up() && assembler.run(output, bytes);
     if (!done && !list.has_errors())

@@ -29,13 +29,13 @@ int64_t midnight_ns(time_t now, int days)
 
 class Watch : public clang::PPCallbacks
 {
-public:
+  public:
     Watch(clang::Preprocessor &preprocessor, InputLog &log) : preprocessor_(preprocessor), log_(log)
     {
     }
 
-    void MacroExpands(const clang::Token &MacroNameTok, const clang::MacroDefinition &MD, clang::SourceRange,
-                      const clang::MacroArgs *) override
+    void MacroExpands(const clang::Token &MacroNameTok, const clang::MacroDefinition &MD,
+                      clang::SourceRange, const clang::MacroArgs *) override
     {
         const clang::MacroInfo *macro = MD.getMacroInfo();
         if (!macro || !macro->isBuiltinMacro())
@@ -51,7 +51,7 @@ public:
             note_timestamp();
     }
 
-private:
+  private:
     void note_timestamp()
     {
         clang::PreprocessorLexer *lexer = preprocessor_.getCurrentFileLexer();

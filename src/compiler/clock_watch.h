@@ -13,13 +13,11 @@ namespace kiln
 
 class ClockWatch : public clang::DependencyCollector
 {
-public:
-    explicit ClockWatch(InputLog &log) : log_(log)
-    {
-    }
+  public:
+    explicit ClockWatch(InputLog &log) : log_(log) {}
     void attachToPreprocessor(clang::Preprocessor &PP) override;
 
-private:
+  private:
     InputLog &log_;
 };
 

@@ -5,11 +5,13 @@
 #include "compiler/file_gate.h"
 #include "compiler/invocation.h"
 #include "compiler/ir_module.h"
+#include "compiler/parallel_back_end.h"
 
 #include "clang/CodeGen/CodeGenAction.h"
 #include "clang/Driver/Types.h"
 #include "clang/Frontend/FrontendActions.h"
 #include "clang/Frontend/Utils.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/PrettyStackTrace.h"
@@ -31,7 +33,8 @@ struct Work {
 };
 
 // The driver's arguments: the user's, between what comes from the surroundings and what says how to treat the source.
-std::vector<std::string> driver_arguments(const Work &work, std::vector<std::string> mode, const std::string &language)
+std::vector<std::string> driver_arguments(const Work &work, std::vector<std::string> mode,
+                                          const std::string &language)
 {
     // Link arguments are given to compiles too: what is not used here is no cause for a warning.
     std::vector<std::string> arguments{"-Qunused-arguments"};
@@ -47,11 +50,13 @@ std::vector<std::string> driver_arguments(const Work &work, std::vector<std::str
 }
 
 // The one job that the driver makes of the arguments, or nothing: then the diagnostics say why.
-std::optional<DriverJob> single_job(Work &work, const std::vector<std::string> &arguments, ToolKind tool)
+std::optional<DriverJob> single_job(Work &work, const std::vector<std::string> &arguments,
+                                    ToolKind tool)
 {
     DiagnosticList &list = work.result.diagnostics;
     if (llvm::is_contained(arguments, "-fno-integrated-as")) {
-        list.add(Severity::Error, "'-fno-integrated-as' is refused: no other program is run", "clang");
+        list.add(Severity::Error, "'-fno-integrated-as' is refused: no other program is run",
+                 "clang");
         return std::nullopt;
     }
     std::vector<DriverJob> jobs = run_driver(arguments, work.files, list);
@@ -62,10 +67,11 @@ std::optional<DriverJob> single_job(Work &work, const std::vector<std::string> &
     if (jobs.empty())
         list.add(Severity::Error, "the arguments leave nothing to compile", "clang");
     else
-        list.add(Severity::Error,
-                 "the arguments ask for several compilations of one source; remove the options that do "
-                 "(-save-temps, -emit-ast, offloading and the like)",
-                 "clang");
+        list.add(
+            Severity::Error,
+            "the arguments ask for several compilations of one source; remove the options that do "
+            "(-save-temps, -emit-ast, offloading and the like)",
+            "clang");
     return std::nullopt;
 }
 
@@ -83,13 +89,29 @@ std::unique_ptr<clang::CodeGenAction> action_for(clang::frontend::ActionKind kin
     }
 }
 
-bool run_front_end(FrontEnd &front, OutputBytes &bytes)
+// What the local symbols of a unit are told apart by, where they have to be seen beyond their piece.
+std::string unit_suffix(const std::vector<std::string> &arguments)
+{
+    Digest digest = digest_of(llvm::join(arguments, llvm::StringRef("\0", 1)));
+    return ".kiln." + llvm::toHex(llvm::ArrayRef<uint8_t>(digest).take_front(8), /*LowerCase=*/true);
+}
+
+bool run_front_end(Work &work, const DriverJob &job, FrontEnd &front, OutputBytes &bytes)
 {
     clang::CompilerInstance &instance = *front.instance;
+    clang::CodeGenOptions &options = instance.getCodeGenOpts();
+    clang::frontend::ActionKind kind = instance.getFrontendOpts().ProgramAction;
     instance.setOutputStream(std::make_unique<llvm::raw_svector_ostream>(bytes));
     // Not destroyed, as the front end: it owns the module, and the job ends by exit.
-    clang::CodeGenAction *action = action_for(instance.getFrontendOpts().ProgramAction).release();
-    return instance.ExecuteAction(*action);
+    clang::CodeGenAction *action = action_for(kind).release();
+    bool is_parallel = work.request.codegen_units > 1 && kind == clang::frontend::EmitObj &&
+                       ParallelBackEnd::is_possible(options);
+    if (!is_parallel)
+        return instance.ExecuteAction(*action);
+    ParallelBackEnd back_end(work.request.codegen_units, unit_suffix(job.arguments), work.log,
+                             work.result.diagnostics);
+    back_end.install(options);
+    return back_end.finish(instance.ExecuteAction(*action), bytes);
 }
 
 // C, C++ and LLVM IR.
@@ -100,7 +122,8 @@ void compile_code(Work &work)
     mode.push_back(output == OutputKind::Object || output == OutputKind::Bitcode ? "-c" : "-S");
     if (output == OutputKind::Bitcode || output == OutputKind::Ir)
         mode.push_back("-emit-llvm");
-    auto job = single_job(work, driver_arguments(work, mode, work.request.language), ToolKind::Compiler);
+    auto job =
+        single_job(work, driver_arguments(work, mode, work.request.language), ToolKind::Compiler);
     if (!job)
         return;
     double start = steady_seconds();
@@ -108,12 +131,13 @@ void compile_code(Work &work)
     FrontEnd *front = front_end_create(job->arguments, work.files, work.log, result.diagnostics);
     if (!front)
         return;
-    clang::Language language = front->instance->getFrontendOpts().Inputs.front().getKind().getLanguage();
+    clang::Language language =
+        front->instance->getFrontendOpts().Inputs.front().getKind().getLanguage();
     result.cxx = language == clang::Language::CXX;
     OutputBytes bytes;
     bool done = language == clang::Language::LLVM_IR
                     ? compile_module(*front, result.cxx, bytes, result.diagnostics)
-                    : run_front_end(*front, bytes);
+                    : run_front_end(work, *job, *front, bytes);
     double end = steady_seconds();
     result.frontend_seconds = (front->back_end_start > 0 ? front->back_end_start : end) - start;
     result.backend_seconds = end - start - result.frontend_seconds;
@@ -124,28 +148,29 @@ void compile_code(Work &work)
 // -E into memory.
 class PreprocessAction : public clang::PreprocessorFrontendAction
 {
-public:
-    explicit PreprocessAction(llvm::raw_ostream &stream) : stream_(stream)
-    {
-    }
+  public:
+    explicit PreprocessAction(llvm::raw_ostream &stream) : stream_(stream) {}
 
-protected:
+  protected:
     void ExecuteAction() override
     {
         clang::CompilerInstance &instance = getCompilerInstance();
-        clang::DoPrintPreprocessedInput(instance.getPreprocessor(), &stream_, instance.getPreprocessorOutputOpts());
+        clang::DoPrintPreprocessedInput(instance.getPreprocessor(), &stream_,
+                                        instance.getPreprocessorOutputOpts());
     }
 
-private:
+  private:
     llvm::raw_ostream &stream_;
 };
 
 std::unique_ptr<llvm::MemoryBuffer> preprocess(Work &work)
 {
-    auto job = single_job(work, driver_arguments(work, {"-E"}, "assembler-with-cpp"), ToolKind::Compiler);
+    auto job =
+        single_job(work, driver_arguments(work, {"-E"}, "assembler-with-cpp"), ToolKind::Compiler);
     if (!job)
         return nullptr;
-    FrontEnd *front = front_end_create(job->arguments, work.files, work.log, work.result.diagnostics);
+    FrontEnd *front =
+        front_end_create(job->arguments, work.files, work.log, work.result.diagnostics);
     if (!front)
         return nullptr;
     std::string text;
@@ -162,7 +187,8 @@ std::unique_ptr<llvm::MemoryBuffer> read_source(Work &work)
     if (buffer)
         return std::move(*buffer);
     work.result.diagnostics.add(
-        Severity::Error, "cannot read '" + work.request.source + "': " + buffer.getError().message(), "clang");
+        Severity::Error,
+        "cannot read '" + work.request.source + "': " + buffer.getError().message(), "clang");
     return nullptr;
 }
 
@@ -170,8 +196,9 @@ void compile_assembly(Work &work, bool with_preprocessor)
 {
     OutputKind output = work.request.output;
     if (output == OutputKind::Bitcode || output == OutputKind::Ir) {
-        work.result.diagnostics.add(Severity::Error,
-                                    "'" + work.request.source + "' is assembly: it cannot become LLVM code", "clang");
+        work.result.diagnostics.add(
+            Severity::Error,
+            "'" + work.request.source + "' is assembly: it cannot become LLVM code", "clang");
         return;
     }
     auto job = single_job(work, driver_arguments(work, {"-c"}, "assembler"), ToolKind::Assembler);
@@ -182,7 +209,8 @@ void compile_assembly(Work &work, bool with_preprocessor)
         return;
     double start = steady_seconds();
     OutputBytes bytes;
-    if (assemble(*job, {work.request.source, std::move(text)}, work.files, output, bytes, work.result.diagnostics))
+    if (assemble(*job, {work.request.source, std::move(text)}, work.files, output, bytes,
+                 work.result.diagnostics))
         work.result.output = std::move(bytes);
     work.result.backend_seconds = steady_seconds() - start;
 }
@@ -193,7 +221,8 @@ clang::driver::types::ID type_of(const CompileRequest &request)
     if (!request.language.empty())
         return clang::driver::types::lookupTypeForTypeSpecifier(request.language.c_str());
     llvm::StringRef extension = llvm::sys::path::extension(request.source);
-    return clang::driver::types::lookupTypeForExtension(extension.drop_front(extension.empty() ? 0 : 1));
+    return clang::driver::types::lookupTypeForExtension(
+        extension.drop_front(extension.empty() ? 0 : 1));
 }
 
 void compile_by_type(Work &work)
@@ -225,8 +254,8 @@ CompileResult compile(const CompileRequest &request, const Surroundings &surroun
     InputLog log(surroundings.directory);
     {
         GateRecording recording(log);
-        auto files = llvm::makeIntrusiveRefCnt<RecordingFileSystem>(log, surroundings.virtual_directory,
-                                                                    surroundings.memory_files);
+        auto files = llvm::makeIntrusiveRefCnt<RecordingFileSystem>(
+            log, surroundings.virtual_directory, surroundings.memory_files);
         files->set_script(request.source);
         Work work{request, surroundings, log, files, result};
         compile_by_type(work);
@@ -234,7 +263,8 @@ CompileResult compile(const CompileRequest &request, const Surroundings &surroun
     std::vector<std::string> changed;
     result.inputs = log.finish(&changed);
     for (const std::string &path : changed)
-        result.diagnostics.add(Severity::Error, "'" + path + "' changed while it was being compiled; try again");
+        result.diagnostics.add(Severity::Error,
+                               "'" + path + "' changed while it was being compiled; try again");
     if (result.diagnostics.has_errors())
         result.output.reset();
     return result;

@@ -109,7 +109,8 @@ DiagnosticCollector::DiagnosticCollector(DiagnosticList &list, clang::Diagnostic
         printer_.setPrefix(prefix.str());
 }
 
-void DiagnosticCollector::BeginSourceFile(const clang::LangOptions &LangOpts, const clang::Preprocessor *PP)
+void DiagnosticCollector::BeginSourceFile(const clang::LangOptions &LangOpts,
+                                          const clang::Preprocessor *PP)
 {
     language_ = &LangOpts;
     printer_.BeginSourceFile(LangOpts, PP);
@@ -121,7 +122,8 @@ void DiagnosticCollector::EndSourceFile()
     language_ = nullptr;
 }
 
-void DiagnosticCollector::HandleDiagnostic(clang::DiagnosticsEngine::Level Level, const clang::Diagnostic &Info)
+void DiagnosticCollector::HandleDiagnostic(clang::DiagnosticsEngine::Level Level,
+                                           const clang::Diagnostic &Info)
 {
     DiagnosticConsumer::HandleDiagnostic(Level, Info);
     printer_.HandleDiagnostic(Level, Info);
@@ -131,14 +133,16 @@ void DiagnosticCollector::HandleDiagnostic(clang::DiagnosticsEngine::Level Level
     list_.add(std::move(message));
 }
 
-Message DiagnosticCollector::structured(clang::DiagnosticsEngine::Level level, const clang::Diagnostic &info) const
+Message DiagnosticCollector::structured(clang::DiagnosticsEngine::Level level,
+                                        const clang::Diagnostic &info) const
 {
     Message message;
     message.severity = severity_of(level);
     llvm::SmallString<256> text;
     info.FormatDiagnostic(text);
     message.text = text.str().str();
-    llvm::StringRef option = info.getDiags()->getDiagnosticIDs()->getWarningOptionForDiag(info.getID());
+    llvm::StringRef option =
+        info.getDiags()->getDiagnosticIDs()->getWarningOptionForDiag(info.getID());
     if (!option.empty() && level != clang::DiagnosticsEngine::Note)
         message.option = (level == clang::DiagnosticsEngine::Remark ? "-R" : "-W") + option.str();
     if (info.hasSourceManager() && info.getLocation().isValid()) {
@@ -186,12 +190,13 @@ void DiagnosticCollector::add_fixits(const clang::Diagnostic &info, Message &mes
             continue;
         std::string replacement = hint.CodeToInsert;
         if (replacement.empty() && hint.InsertFromRange.isValid()) {
-            replacement = clang::Lexer::getSourceText(characters(hint.InsertFromRange, sources, language_), sources,
-                                                      language_ ? *language_ : clang::LangOptions())
-                              .str();
+            replacement =
+                clang::Lexer::getSourceText(characters(hint.InsertFromRange, sources, language_),
+                                            sources, language_ ? *language_ : clang::LangOptions())
+                    .str();
         }
-        message.fixits.push_back({begin.getFilename(), begin.getLine(), begin.getColumn(), end.getLine(),
-                                  end.getColumn(), std::move(replacement)});
+        message.fixits.push_back({begin.getFilename(), begin.getLine(), begin.getColumn(),
+                                  end.getLine(), end.getColumn(), std::move(replacement)});
     }
 }
 

@@ -52,15 +52,18 @@ struct DiagnosticList {
 // Collects what one DiagnosticsEngine reports.
 class DiagnosticCollector : public clang::DiagnosticConsumer
 {
-public:
+  public:
     // prefix: of messages that have no position ("clang"), or empty.
-    DiagnosticCollector(DiagnosticList &list, clang::DiagnosticOptions &options, llvm::StringRef prefix);
+    DiagnosticCollector(DiagnosticList &list, clang::DiagnosticOptions &options,
+                        llvm::StringRef prefix);
 
-    void BeginSourceFile(const clang::LangOptions &LangOpts, const clang::Preprocessor *PP) override;
+    void BeginSourceFile(const clang::LangOptions &LangOpts,
+                         const clang::Preprocessor *PP) override;
     void EndSourceFile() override;
-    void HandleDiagnostic(clang::DiagnosticsEngine::Level Level, const clang::Diagnostic &Info) override;
+    void HandleDiagnostic(clang::DiagnosticsEngine::Level Level,
+                          const clang::Diagnostic &Info) override;
 
-private:
+  private:
     Message structured(clang::DiagnosticsEngine::Level level, const clang::Diagnostic &info) const;
     void add_position(const clang::Diagnostic &info, Message &message) const;
     void add_fixits(const clang::Diagnostic &info, Message &message) const;

@@ -47,8 +47,8 @@ bool is_settled(const Identity &identity)
 
 size_t first_slot(const Identity &identity)
 {
-    uint64_t mixed = identity.inode * 0x9e3779b97f4a7c15u ^ identity.device ^ uint64_t(identity.ctime_ns) ^
-                     identity.size << 32;
+    uint64_t mixed = identity.inode * 0x9e3779b97f4a7c15u ^ identity.device ^
+                     uint64_t(identity.ctime_ns) ^ identity.size << 32;
     mixed ^= mixed >> 29;
     return mixed * 0xbf58476d1ce4e5b9u >> 40 & (table_size - 1);
 }
@@ -57,15 +57,16 @@ size_t first_slot(const Identity &identity)
 
 Identity identity_of(const struct stat &status)
 {
-    return {uint64_t(status.st_dev), uint64_t(status.st_ino), uint64_t(status.st_size), nanoseconds(status.st_mtim),
-            nanoseconds(status.st_ctim)};
+    return {uint64_t(status.st_dev), uint64_t(status.st_ino), uint64_t(status.st_size),
+            nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
 }
 
 Digest digest_of(llvm::StringRef bytes)
 {
     Digest digest;
-    crypto_generichash(digest.data(), digest.size(), reinterpret_cast<const unsigned char *>(bytes.data()),
-                       bytes.size(), nullptr, 0);
+    crypto_generichash(digest.data(), digest.size(),
+                       reinterpret_cast<const unsigned char *>(bytes.data()), bytes.size(), nullptr,
+                       0);
     return digest;
 }
 
@@ -92,7 +93,8 @@ bool digest_fd(int fd, Digest *digest)
 
 void digest_table_create()
 {
-    void *memory = mmap(nullptr, table_size * sizeof(Slot), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(nullptr, table_size * sizeof(Slot), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory != MAP_FAILED)
         table = static_cast<Slot *>(memory); // zero pages: every slot is free
 }

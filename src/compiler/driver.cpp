@@ -65,7 +65,8 @@ std::vector<const char *> c_strings(const std::vector<std::string> &strings)
 }
 
 std::vector<DriverJob> run_driver(const std::vector<std::string> &arguments,
-                                  llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> files, DiagnosticList &list)
+                                  llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> files,
+                                  DiagnosticList &list)
 {
     std::vector<const char *> argv = c_strings(arguments);
     argv.insert(argv.begin(), clang_executable().c_str());
@@ -73,11 +74,14 @@ std::vector<DriverJob> run_driver(const std::vector<std::string> &arguments,
     std::unique_ptr<clang::DiagnosticOptions> options = clang::CreateAndPopulateDiagOpts(argv);
     options->ShowColors = false;
     DiagnosticCollector collector(list, *options, "clang");
-    clang::DiagnosticsEngine engine(clang::DiagnosticIDs::create(), *options, &collector, /*ShouldOwnClient=*/false);
+    clang::DiagnosticsEngine engine(clang::DiagnosticIDs::create(), *options, &collector,
+                                    /*ShouldOwnClient=*/false);
     clang::ProcessWarningOptions(engine, *options, *files, /*ReportDiags=*/false);
 
-    clang::driver::Driver driver(clang_executable(), llvm::sys::getDefaultTargetTriple(), engine, "clang", files);
-    driver.setProbePrecompiled(false); // -include x.h means x.h, not an x.h.gch that happens to lie beside it
+    clang::driver::Driver driver(clang_executable(), llvm::sys::getDefaultTargetTriple(), engine,
+                                 "clang", files);
+    driver.setProbePrecompiled(
+        false); // -include x.h means x.h, not an x.h.gch that happens to lie beside it
     std::unique_ptr<clang::driver::Compilation> compilation(driver.BuildCompilation(argv));
 
     std::vector<DriverJob> jobs;

@@ -30,7 +30,8 @@ struct DriverJob {
 // Run the driver over arguments (without the program's name). What it has to say is added to `list`.
 // Empty where there are errors or nothing is to be done.
 std::vector<DriverJob> run_driver(const std::vector<std::string> &arguments,
-                                  llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> files, DiagnosticList &list);
+                                  llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> files,
+                                  DiagnosticList &list);
 
 // A view of strings as C's argument vectors want them.
 std::vector<const char *> c_strings(const std::vector<std::string> &strings);

@@ -88,8 +88,8 @@ bool is_data(const ElfFile &file, const ElfSymbol &symbol)
 
 bool is_weak_data(const ElfFile &file, const ElfSymbol &symbol)
 {
-    bool may_repeat =
-        symbol.getBinding() == llvm::ELF::STB_WEAK || symbol.getBinding() == llvm::ELF::STB_GNU_UNIQUE;
+    bool may_repeat = symbol.getBinding() == llvm::ELF::STB_WEAK ||
+                      symbol.getBinding() == llvm::ELF::STB_GNU_UNIQUE;
     bool is_visible = symbol.getVisibility() == llvm::ELF::STV_DEFAULT;
     return may_repeat && is_visible && symbol.isDefined() && is_data(file, symbol);
 }
@@ -154,11 +154,13 @@ llvm::Error hide_needed_versions(const ElfFile &file, llvm::MutableArrayRef<char
         return strings.takeError();
 
     auto in_section = [&](uint64_t offset, size_t size) {
-        return offset + size <= section->sh_size && section->sh_offset + offset + size <= image.size();
+        return offset + size <= section->sh_size &&
+               section->sh_offset + offset + size <= image.size();
     };
     char *base = image.data() + section->sh_offset;
     uint64_t offset = 0;
-    for (unsigned i = 0; i < section->sh_info && in_section(offset, sizeof(ElfFile::Elf_Verneed)); i++) {
+    for (unsigned i = 0; i < section->sh_info && in_section(offset, sizeof(ElfFile::Elf_Verneed));
+         i++) {
         auto *need = reinterpret_cast<ElfFile::Elf_Verneed *>(base + offset);
         bool is_dependency = need->vn_file < strings->size() &&
                              dependency_ids.contains(StringRef(strings->data() + need->vn_file));
@@ -175,8 +177,8 @@ llvm::Error hide_needed_versions(const ElfFile &file, llvm::MutableArrayRef<char
     return llvm::Error::success();
 }
 
-llvm::Error mark_host_references(const ElfFile &file, llvm::MutableArrayRef<char> image, const PatchRequest &request,
-                                 std::vector<std::string> &used)
+llvm::Error mark_host_references(const ElfFile &file, llvm::MutableArrayRef<char> image,
+                                 const PatchRequest &request, std::vector<std::string> &used)
 {
     auto table = symbol_table(file, llvm::ELF::SHT_DYNSYM);
     if (!table)
@@ -192,7 +194,8 @@ llvm::Error mark_host_references(const ElfFile &file, llvm::MutableArrayRef<char
         StringRef name(table->strings.data() + symbol.st_name);
         // A version above 1 was asked from a shared library that defines the symbol.
         bool is_bound = i < versions->size() && (*versions)[i].vs_index > llvm::ELF::VER_NDX_GLOBAL;
-        if (name.empty() || is_bound || !request.host_symbols.contains(name) || request.provided.contains(name))
+        if (name.empty() || is_bound || !request.host_symbols.contains(name) ||
+            request.provided.contains(name))
             continue;
         used.push_back(name.str());
         image[strings_offset + symbol.st_name] |= char(host_mark);
@@ -236,7 +239,8 @@ void collect_unversioned(StringRef bytes, llvm::StringSet<> &names)
         return forget(versions);
     for (size_t i = 1; i < table->symbols.size(); i++) {
         const ElfSymbol &symbol = table->symbols[i];
-        bool has_version = i < versions->size() && (*versions)[i].vs_index > llvm::ELF::VER_NDX_GLOBAL;
+        bool has_version =
+            i < versions->size() && (*versions)[i].vs_index > llvm::ELF::VER_NDX_GLOBAL;
         if (symbol.isDefined() && !has_version && symbol.st_name < table->strings.size())
             names.insert(StringRef(table->strings.data() + symbol.st_name));
     }
@@ -257,8 +261,8 @@ llvm::Expected<ImageContents> read_image(StringRef image)
             return name.takeError();
         if (!symbol.isDefined() || name->empty() || symbol.getType() == llvm::ELF::STT_SECTION)
             continue;
-        contents.symbols.push_back(
-            {name->str(), kind_of(symbol), symbol.st_size, symbol.getBinding() == llvm::ELF::STB_WEAK});
+        contents.symbols.push_back({name->str(), kind_of(symbol), symbol.st_size,
+                                    symbol.getBinding() == llvm::ELF::STB_WEAK});
         if (is_weak_data(*file, symbol))
             contents.weak_data.insert(name->str());
     }

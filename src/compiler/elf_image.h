@@ -41,7 +41,8 @@ llvm::Expected<ImageContents> read_image(llvm::StringRef image);
 struct PatchRequest {
     llvm::StringSet<> dependency_ids;
     llvm::StringSet<> host_symbols;
-    llvm::StringSet<> provided; // unversioned definitions of shared libraries: those win over host symbols
+    llvm::StringSet<>
+        provided; // unversioned definitions of shared libraries: those win over host symbols
 };
 
 // Change an image in place, once, after its link:

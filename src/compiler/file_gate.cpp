@@ -241,8 +241,8 @@ int __wrap_chmod(const char *, mode_t)
     return refuse(EROFS);
 }
 
-int __wrap_posix_spawn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
-                       char *const *, char *const *)
+int __wrap_posix_spawn(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                       const posix_spawnattr_t *, char *const *, char *const *)
 {
     return EPERM;
 }

@@ -20,7 +20,7 @@ namespace kiln
 // For as long as it lives, files opened through the gate are recorded in `log`. Not nested.
 class GateRecording
 {
-public:
+  public:
     explicit GateRecording(InputLog &log);
     ~GateRecording();
     GateRecording(const GateRecording &) = delete;

@@ -31,7 +31,8 @@ int find_build_id(dl_phdr_info *info, size_t, void *data)
             auto *note = reinterpret_cast<const ElfW(Nhdr) *>(at);
             const char *name = at + sizeof *note;
             const char *content = name + ((note->n_namesz + 3) & ~3u);
-            if (note->n_type == NT_GNU_BUILD_ID && llvm::StringRef(name, note->n_namesz) == llvm::StringRef("GNU", 4))
+            if (note->n_type == NT_GNU_BUILD_ID &&
+                llvm::StringRef(name, note->n_namesz) == llvm::StringRef("GNU", 4))
                 build_id.assign(content, note->n_descsz);
             at = content + ((note->n_descsz + 3) & ~3u);
         }

@@ -32,15 +32,18 @@ int strength(InputKind kind)
 
 bool is_below(llvm::StringRef path, llvm::StringRef directory)
 {
-    return path.size() > directory.size() && path.starts_with(directory) && path[directory.size()] == '/';
+    return path.size() > directory.size() && path.starts_with(directory) &&
+           path[directory.size()] == '/';
 }
 
 // Whether an entry says nothing beside its neighbours: the existence of a directory in which something was found,
 // and the absence of what stands below an absent directory. `next` is the first entry below `input`, if there is one.
-bool is_implied(const Input &input, const std::vector<Input> &kept, const std::vector<Input> &all, size_t position)
+bool is_implied(const Input &input, const std::vector<Input> &kept, const std::vector<Input> &all,
+                size_t position)
 {
     if (input.kind == InputKind::Absent)
-        return !kept.empty() && kept.back().kind == InputKind::Absent && is_below(input.path, kept.back().path);
+        return !kept.empty() && kept.back().kind == InputKind::Absent &&
+               is_below(input.path, kept.back().path);
     if (input.kind != InputKind::Exists)
         return false;
     for (size_t i = position + 1; i < all.size() && is_below(all[i].path, input.path); i++) {
@@ -62,7 +65,8 @@ bool path_less(const Input &a, const Input &b)
 
 bool is_recordable(llvm::StringRef path)
 {
-    return !path.empty() && !path.starts_with("/proc/") && !path.starts_with("/dev/") && !path.starts_with("/sys/");
+    return !path.empty() && !path.starts_with("/proc/") && !path.starts_with("/dev/") &&
+           !path.starts_with("/sys/");
 }
 
 std::string InputLog::absolute(llvm::StringRef path) const
@@ -159,6 +163,23 @@ void InputLog::timestamp(llvm::StringRef path)
         special_.push_back({name, InputKind::Timestamp, position->second.identity});
 }
 
+void InputLog::add(const Input &input)
+{
+    switch (input.kind) {
+    case InputKind::File:
+        read(input.path, input.identity, input.digest);
+        break;
+    case InputKind::Absent:
+    case InputKind::Directory:
+    case InputKind::Exists:
+        note(input.path, input.kind, input.identity);
+        break;
+    case InputKind::Clock:
+    case InputKind::Timestamp:
+        break; // the front end's alone: this process has them
+    }
+}
+
 void InputLog::changed(llvm::StringRef path)
 {
     std::string name = absolute(path);
@@ -184,7 +205,8 @@ void InputLog::digest_opened(const std::string &path, Entry &entry)
     struct stat before, after;
     bool same = fd >= 0 && fstat(fd, &before) == 0 && identity_of(before) == entry.identity;
     if (same && !digest_table_find(entry.identity, &entry.digest)) {
-        same = digest_fd(fd, &entry.digest) && fstat(fd, &after) == 0 && identity_of(after) == entry.identity;
+        same = digest_fd(fd, &entry.digest) && fstat(fd, &after) == 0 &&
+               identity_of(after) == entry.identity;
         if (same)
             digest_table_add(entry.identity, entry.digest);
     }

@@ -34,11 +34,9 @@ bool is_recordable(llvm::StringRef path);
 
 class InputLog
 {
-public:
+  public:
     // Relative paths are resolved against `directory`.
-    explicit InputLog(std::string directory) : directory_(std::move(directory))
-    {
-    }
+    explicit InputLog(std::string directory) : directory_(std::move(directory)) {}
 
     void absent(llvm::StringRef path);
     void exists(llvm::StringRef path, const struct stat &status);
@@ -51,6 +49,8 @@ public:
     void clock(int64_t from_ns, int64_t until_ns);
     // __TIMESTAMP__: the time of the file's last change is part of the result.
     void timestamp(llvm::StringRef path);
+    // What another process of this request has found.
+    void add(const Input &input);
     // A file was seen with different contents within this request, or would not stand still.
     void changed(llvm::StringRef path);
 
@@ -63,7 +63,7 @@ public:
 
     std::string absolute(llvm::StringRef path) const;
 
-private:
+  private:
     struct Entry {
         InputKind kind;
         Identity identity{};

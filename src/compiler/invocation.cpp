@@ -17,10 +17,13 @@ namespace
 bool refuse_plugins(const clang::CompilerInvocation &invocation, DiagnosticList &list)
 {
     const clang::FrontendOptions &front = invocation.getFrontendOpts();
-    bool wants = !front.Plugins.empty() || !front.AddPluginActions.empty() || !front.PluginArgs.empty() ||
-                 !front.ActionName.empty() || !invocation.getCodeGenOpts().PassPlugins.empty();
+    bool wants = !front.Plugins.empty() || !front.AddPluginActions.empty() ||
+                 !front.PluginArgs.empty() || !front.ActionName.empty() ||
+                 !invocation.getCodeGenOpts().PassPlugins.empty();
     if (wants)
-        list.add(Severity::Error, "compiler plugins are not loaded here; remove -fplugin, -fpass-plugin and -Xclang -load",
+        list.add(Severity::Error,
+                 "compiler plugins are not loaded here; remove -fplugin, -fpass-plugin and -Xclang "
+                 "-load",
                  "clang");
     return wants;
 }
@@ -36,9 +39,11 @@ bool refuse_action(const clang::CompilerInvocation &invocation, DiagnosticList &
     case PrintPreprocessedInput: // the first half of a .S file
         return false;
     default:
-        list.add(Severity::Error, "the arguments ask Clang for something other than code; remove the option that does "
-                                  "(-fsyntax-only, -emit-ast, -Xclang -ast-dump and the like)",
-                 "clang");
+        list.add(
+            Severity::Error,
+            "the arguments ask Clang for something other than code; remove the option that does "
+            "(-fsyntax-only, -emit-ast, -Xclang -ast-dump and the like)",
+            "clang");
         return true;
     }
 }
@@ -102,7 +107,8 @@ bool apply_llvm_options(const std::vector<std::string> &options, DiagnosticList 
         return true;
     for (const std::string &option : options) {
         if (llvm::StringRef(option).ltrim('-').consume_front("load")) {
-            list.add(Severity::Error, "'-mllvm " + option + "' is refused: plugins are not loaded here", "clang");
+            list.add(Severity::Error,
+                     "'-mllvm " + option + "' is refused: plugins are not loaded here", "clang");
             return false;
         }
     }
@@ -118,7 +124,8 @@ bool apply_llvm_options(const std::vector<std::string> &options, DiagnosticList 
 }
 
 FrontEnd *front_end_create(const std::vector<std::string> &arguments,
-                           llvm::IntrusiveRefCntPtr<RecordingFileSystem> files, InputLog &log, DiagnosticList &list)
+                           llvm::IntrusiveRefCntPtr<RecordingFileSystem> files, InputLog &log,
+                           DiagnosticList &list)
 {
     auto *front = new FrontEnd;
     front->invocation = std::make_shared<clang::CompilerInvocation>();
@@ -140,7 +147,8 @@ FrontEnd *front_end_create(const std::vector<std::string> &arguments,
     invocation.getCodeGenOpts().PassBuilderCallbacks.push_back(
         [front](llvm::PassBuilder &) { front->back_end_start = steady_seconds(); });
 
-    front->collector = std::make_unique<DiagnosticCollector>(list, invocation.getDiagnosticOpts(), "");
+    front->collector =
+        std::make_unique<DiagnosticCollector>(list, invocation.getDiagnosticOpts(), "");
     front->instance = std::make_unique<clang::CompilerInstance>(front->invocation);
     clang::CompilerInstance &instance = *front->instance;
     instance.createVirtualFileSystem(files, front->collector.get());

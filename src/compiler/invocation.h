@@ -23,7 +23,8 @@ struct FrontEnd {
 // Set up from arguments as the driver gives them after -cc1. NULL where they are refused or wrong; `list` says why.
 // Never freed: see above.
 FrontEnd *front_end_create(const std::vector<std::string> &arguments,
-                           llvm::IntrusiveRefCntPtr<RecordingFileSystem> files, InputLog &log, DiagnosticList &list);
+                           llvm::IntrusiveRefCntPtr<RecordingFileSystem> files, InputLog &log,
+                           DiagnosticList &list);
 
 // What the back end is to make for an action that EmitXxx names.
 clang::BackendAction back_end_action(clang::frontend::ActionKind kind);

@@ -19,14 +19,13 @@ namespace
 
 class BackEndMessages : public llvm::DiagnosticHandler
 {
-public:
-    explicit BackEndMessages(DiagnosticList &list) : list_(list)
-    {
-    }
+  public:
+    explicit BackEndMessages(DiagnosticList &list) : list_(list) {}
 
     bool handleDiagnostics(const llvm::DiagnosticInfo &info) override
     {
-        bool is_wanted = info.getSeverity() == llvm::DS_Error || info.getSeverity() == llvm::DS_Warning;
+        bool is_wanted =
+            info.getSeverity() == llvm::DS_Error || info.getSeverity() == llvm::DS_Warning;
         if (!is_wanted)
             return true;
         std::string text;
@@ -37,11 +36,12 @@ public:
         return true;
     }
 
-private:
+  private:
     DiagnosticList &list_;
 };
 
-void report_parse_error(const llvm::SMDiagnostic &problem, llvm::StringRef name, DiagnosticList &list)
+void report_parse_error(const llvm::SMDiagnostic &problem, llvm::StringRef name,
+                        DiagnosticList &list)
 {
     Message message;
     message.file = name.str();
@@ -54,14 +54,16 @@ void report_parse_error(const llvm::SMDiagnostic &problem, llvm::StringRef name,
 }
 
 // Whether the module was made for the processor and system that we compile for. One that does not say gets ours.
-bool fits_target(llvm::Module &module, const clang::TargetInfo &target, llvm::StringRef name, DiagnosticList &list)
+bool fits_target(llvm::Module &module, const clang::TargetInfo &target, llvm::StringRef name,
+                 DiagnosticList &list)
 {
     const llvm::Triple &ours = target.getTriple();
     const llvm::Triple theirs = module.getTargetTriple();
     bool is_silent = theirs.str().empty();
     bool fits = is_silent || (theirs.getArch() == ours.getArch() && theirs.getOS() == ours.getOS());
     if (!fits) {
-        list.add(Severity::Error, "'" + name.str() + "' was made for " + theirs.str() + ", not for " + ours.str());
+        list.add(Severity::Error,
+                 "'" + name.str() + "' was made for " + theirs.str() + ", not for " + ours.str());
         return false;
     }
     module.setTargetTriple(ours);
@@ -69,7 +71,8 @@ bool fits_target(llvm::Module &module, const clang::TargetInfo &target, llvm::St
         module.setDataLayout(target.getDataLayoutString());
     if (module.getDataLayoutStr() == target.getDataLayoutString())
         return true;
-    list.add(Severity::Error, "the data layout of '" + name.str() + "' is not that of " + ours.str());
+    list.add(Severity::Error,
+             "the data layout of '" + name.str() + "' is not that of " + ours.str());
     return false;
 }
 
@@ -102,11 +105,13 @@ std::unique_ptr<llvm::Module> read_module(llvm::MemoryBufferRef buffer, llvm::LL
     llvm::CrashRecoveryContext::Disable();
     if (!survived) {
         (void)module.release(); // who knows what is left of it
-        list.add(Severity::Error, "'" + name + "' is no valid LLVM module: LLVM's reader crashed on it");
+        list.add(Severity::Error,
+                 "'" + name + "' is no valid LLVM module: LLVM's reader crashed on it");
         return nullptr;
     }
     if (!module && !broken.empty())
-        list.add(Severity::Error, "'" + name + "' is no valid LLVM module: " + llvm::StringRef(broken).trim().str());
+        list.add(Severity::Error,
+                 "'" + name + "' is no valid LLVM module: " + llvm::StringRef(broken).trim().str());
     else if (!module)
         report_parse_error(problem, name, list);
     return module;
@@ -116,8 +121,9 @@ void emit_module(FrontEnd &front, llvm::Module &module, clang::BackendAction act
                  std::unique_ptr<llvm::raw_pwrite_stream> stream)
 {
     clang::CompilerInstance &instance = *front.instance;
-    clang::emitBackendOutput(instance, instance.getCodeGenOpts(), instance.getTarget().getDataLayoutString(), &module,
-                             action, instance.getVirtualFileSystemPtr(), std::move(stream));
+    clang::emitBackendOutput(instance, instance.getCodeGenOpts(),
+                             instance.getTarget().getDataLayoutString(), &module, action,
+                             instance.getVirtualFileSystemPtr(), std::move(stream));
 }
 
 bool compile_module(FrontEnd &front, bool &cxx, OutputBytes &bytes, DiagnosticList &list)

@@ -37,7 +37,7 @@ std::vector<std::string> strings_of(size_t count, const ProtobufCBinaryData *ite
 // A received message, freed with its scope.
 template <class T> class Received
 {
-public:
+  public:
     using Unpack = T *(*)(ProtobufCAllocator *, size_t, const uint8_t *);
     using Free = void (*)(T *, ProtobufCAllocator *);
     Received(const wire_frame &frame, Unpack unpack, Free free)
@@ -64,23 +64,22 @@ public:
         return *message_;
     }
 
-private:
+  private:
     T *message_;
     Free free_;
 };
 
-#define RECEIVED(name, type, frame)                                                                                    \
-    Received<Kiln__Wire__##type> name(frame, kiln__wire__##name##__unpack, kiln__wire__##name##__free_unpacked)
+#define RECEIVED(name, type, frame)                                                                \
+    Received<Kiln__Wire__##type> name(frame, kiln__wire__##name##__unpack,                         \
+                                      kiln__wire__##name##__free_unpacked)
 
 class Job
 {
-public:
-    explicit Job(int socket) : connection_(socket)
-    {
-    }
+  public:
+    explicit Job(int socket) : connection_(socket) {}
     int serve();
 
-private:
+  private:
     bool handle(const wire_frame &frame);
     bool set_up(const wire_frame &frame);
     bool plan(const wire_frame &frame);
@@ -93,7 +92,7 @@ private:
 
     Connection connection_;
     Surroundings surroundings_;
-    std::string setup_error_;  // told with every reply
+    std::string setup_error_; // told with every reply
     bool is_set_up_ = false;
     int last_output_fd_ = -1; // of the last Compile, for LinkInput.from_compile
     bool last_is_cxx_ = false;
@@ -194,7 +193,8 @@ bool Job::plan(const wire_frame &frame)
     arena.inputs(result.inputs, &reply.n_inputs, &reply.inputs);
     reply.package_compile_arguments =
         arena.byte_list(result.compile_arguments, &reply.n_package_compile_arguments);
-    reply.package_link_arguments = arena.byte_list(result.link_arguments, &reply.n_package_link_arguments);
+    reply.package_link_arguments =
+        arena.byte_list(result.link_arguments, &reply.n_package_link_arguments);
     reply.n_sources = result.sources.size();
     reply.sources = arena.array<Kiln__Wire__SourceArguments *>(result.sources.size());
     for (size_t i = 0; i < result.sources.size(); i++) {
@@ -231,10 +231,12 @@ bool Job::compile(const wire_frame &frame)
         llvm::StringRef bytes(result.output->data(), result.output->size());
         last_output_fd_ = memory_file_with("kiln-output", bytes, /*executable=*/false);
         if (last_output_fd_ < 0)
-            result.diagnostics.add(Severity::Error, std::string("cannot make a memory file: ") + strerror(errno));
+            result.diagnostics.add(Severity::Error,
+                                   std::string("cannot make a memory file: ") + strerror(errno));
         Digest digest = digest_of(bytes);
         reply.output_size = bytes.size();
-        reply.output_digest = arena.bytes({reinterpret_cast<const char *>(digest.data()), digest.size()});
+        reply.output_digest =
+            arena.bytes({reinterpret_cast<const char *>(digest.data()), digest.size()});
     }
     reply.ok = !result.diagnostics.has_errors() && last_output_fd_ >= 0;
     reply.diagnostics = arena.diagnostics(result.diagnostics);
@@ -245,7 +247,8 @@ bool Job::compile(const wire_frame &frame)
     reply.has_output = reply.ok;
     reply.output_fd = reply.ok ? connection_.next_sent_fd() : 0;
     return connection_.send(WIRE_COMPILE_REPLY, &reply.base,
-                            reply.ok ? llvm::ArrayRef<int>(last_output_fd_) : llvm::ArrayRef<int>());
+                            reply.ok ? llvm::ArrayRef<int>(last_output_fd_)
+                                     : llvm::ArrayRef<int>());
 }
 
 // nullopt: a descriptor is missing, or there is no compile to take the output of.
@@ -323,15 +326,18 @@ bool Job::link(const wire_frame &frame)
         reply.has_output = true;
         reply.output_fd = connection_.next_sent_fd();
         reply.output_size = result.output_size;
-        reply.output_digest = arena.bytes(
-            {reinterpret_cast<const char *>(result.output_digest.data()), result.output_digest.size()});
+        reply.output_digest =
+            arena.bytes({reinterpret_cast<const char *>(result.output_digest.data()),
+                         result.output_digest.size()});
         reply.symbol_table = {symbols.size(), symbols.data()};
         reply.symbol_count = uint32_t(result.symbols.size());
-        reply.used_host_symbols = arena.byte_list(result.used_host_symbols, &reply.n_used_host_symbols);
+        reply.used_host_symbols =
+            arena.byte_list(result.used_host_symbols, &reply.n_used_host_symbols);
     }
     reply.seconds = result.seconds;
-    bool sent = connection_.send(WIRE_LINK_REPLY, &reply.base,
-                                 reply.ok ? llvm::ArrayRef<int>(result.output_fd) : llvm::ArrayRef<int>());
+    bool sent =
+        connection_.send(WIRE_LINK_REPLY, &reply.base,
+                         reply.ok ? llvm::ArrayRef<int>(result.output_fd) : llvm::ArrayRef<int>());
     if (result.output_fd >= 0)
         close(result.output_fd);
     return sent;

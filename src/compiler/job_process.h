@@ -30,7 +30,7 @@ struct ChildEnd {
 // A forked child, waiting or at work. Owns its descriptors; not its life: see end().
 class ChildProcess
 {
-public:
+  public:
     // Fork a waiting child. -1 in pid() where that fails.
     static ChildProcess fork_waiting();
 
@@ -60,7 +60,7 @@ public:
     // Collect the child, which must have ended or been killed.
     ChildEnd end();
 
-private:
+  private:
     pid_t pid_ = -1;
     int pidfd_ = -1;
     int channel_ = -1; // to the waiting child

@@ -27,7 +27,7 @@ constexpr const char *dynamic_list_name = "kiln-shared.list";
 // Descriptors that live for one link.
 class OwnedFds
 {
-public:
+  public:
     ~OwnedFds()
     {
         for (int fd : fds_)
@@ -40,7 +40,7 @@ public:
         return fd;
     }
 
-private:
+  private:
     std::vector<int> fds_;
 };
 
@@ -110,7 +110,8 @@ std::vector<std::string> driver_arguments(LinkJob &job)
     for (const LinkDependency &dependency : job.request.dependencies) {
         if (dependency.fd >= 0)
             gate_lend(dependency.image_id, dependency.fd);
-        add_operand(arguments, dependency.fd >= 0 ? dependency.image_id : as_operand(dependency.path));
+        add_operand(arguments,
+                    dependency.fd >= 0 ? dependency.image_id : as_operand(dependency.path));
     }
     for (const std::string &argument : job.request.arguments) {
         llvm::StringRef text(argument);
@@ -156,7 +157,8 @@ bool lend_scripts(LinkJob &job, const SymbolNames &weak_data)
     int versions_fd = job.fds.keep(memory_file_with(version_script_name, versions, false));
     int list_fd = job.fds.keep(memory_file_with(dynamic_list_name, "{ " + shared + "};\n", false));
     if (versions_fd < 0 || list_fd < 0) {
-        job.result.diagnostics.add(Severity::Error, std::string("cannot make a memory file: ") + strerror(errno));
+        job.result.diagnostics.add(Severity::Error,
+                                   std::string("cannot make a memory file: ") + strerror(errno));
         return false;
     }
     gate_lend(version_script_name, versions_fd);
@@ -184,7 +186,8 @@ uint64_t total_size(const LinkRequest &request)
     uint64_t total = 0;
     struct stat status;
     for (const LinkInput &input : request.inputs) {
-        if ((input.fd >= 0 ? fstat(input.fd, &status) : gate_stat_unrecorded(input.path.c_str(), &status)) == 0)
+        if ((input.fd >= 0 ? fstat(input.fd, &status)
+                           : gate_stat_unrecorded(input.path.c_str(), &status)) == 0)
             total += uint64_t(status.st_size);
     }
     return total;
@@ -204,13 +207,14 @@ void drop_repeated_libraries(std::vector<std::string> &line)
 // The linker's arguments from the driver, or nothing where it complained.
 std::vector<std::string> link_line(LinkJob &job)
 {
-    auto files = llvm::makeIntrusiveRefCnt<RecordingFileSystem>(job.log, job.surroundings.virtual_directory,
-                                                                job.surroundings.memory_files);
+    auto files = llvm::makeIntrusiveRefCnt<RecordingFileSystem>(
+        job.log, job.surroundings.virtual_directory, job.surroundings.memory_files);
     auto jobs = run_driver(driver_arguments(job), files, job.result.diagnostics);
     if (job.result.diagnostics.has_errors())
         return {};
     if (jobs.size() != 1 || jobs[0].tool != ToolKind::Linker) {
-        job.result.diagnostics.add(Severity::Error, "the arguments ask for something other than one link", "clang");
+        job.result.diagnostics.add(Severity::Error,
+                                   "the arguments ask for something other than one link", "clang");
         return {};
     }
     drop_repeated_libraries(jobs[0].arguments);
@@ -233,7 +237,8 @@ int link_image(LinkJob &job, std::vector<std::string> line, ImageContents &conte
         FileView view(fd);
         auto read = read_image(view.bytes());
         if (!read) {
-            job.result.diagnostics.add(Severity::Error, "the linked image is unreadable: " + toString(read.takeError()));
+            job.result.diagnostics.add(Severity::Error, "the linked image is unreadable: " +
+                                                            toString(read.takeError()));
             close(fd);
             return -1;
         }
@@ -275,7 +280,8 @@ bool patch_output(LinkJob &job, int fd)
     size_t size = size_t(status.st_size);
     void *memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED) {
-        job.result.diagnostics.add(Severity::Error, std::string("cannot map the linked image: ") + strerror(errno));
+        job.result.diagnostics.add(Severity::Error,
+                                   std::string("cannot map the linked image: ") + strerror(errno));
         return false;
     }
     llvm::Error error = patch_image({static_cast<char *>(memory), size}, patch_request(job),
@@ -283,7 +289,8 @@ bool patch_output(LinkJob &job, int fd)
     munmap(memory, size);
     if (!error)
         return true;
-    job.result.diagnostics.add(Severity::Error, "the linked image is unreadable: " + toString(std::move(error)));
+    job.result.diagnostics.add(Severity::Error,
+                               "the linked image is unreadable: " + toString(std::move(error)));
     return false;
 }
 
@@ -366,7 +373,8 @@ LinkResult link(const LinkRequest &request, const Surroundings &surroundings)
     std::vector<std::string> changed;
     result.inputs = log.finish(&changed);
     for (const std::string &path : changed)
-        result.diagnostics.add(Severity::Error, "'" + path + "' changed while it was being linked; try again");
+        result.diagnostics.add(Severity::Error,
+                               "'" + path + "' changed while it was being linked; try again");
     if (result.diagnostics.has_errors() && result.output_fd >= 0) {
         close(result.output_fd);
         result.output_fd = -1;

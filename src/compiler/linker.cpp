@@ -29,13 +29,11 @@ constexpr uint64_t small_link = 4 << 20; // below, one thread is faster than sta
 // has the words.
 class MessageStream : public llvm::raw_ostream
 {
-public:
-    MessageStream() : raw_ostream(/*unbuffered=*/true)
-    {
-    }
+  public:
+    MessageStream() : raw_ostream(/*unbuffered=*/true) {}
     std::string text;
 
-private:
+  private:
     void write_impl(const char *bytes, size_t size) override
     {
         text.append(bytes, size);
@@ -85,7 +83,7 @@ void add_messages(llvm::StringRef output, DiagnosticList &list)
 // Puts a memory file in the place of standard output while it lives.
 class OutputAsStdout
 {
-public:
+  public:
     explicit OutputAsStdout(int fd) : saved_(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3))
     {
         dup2(fd, STDOUT_FILENO);
@@ -96,7 +94,7 @@ public:
         close(saved_);
     }
 
-private:
+  private:
     int saved_;
 };
 
@@ -110,7 +108,9 @@ int run_lld(std::vector<std::string> arguments, uint64_t input_size, DiagnosticL
         return -1;
     }
     // Said always: LLD keeps the number of its last link. The driver's own --threads comes later and wins.
-    unsigned threads = input_size < small_link ? 1 : std::min(llvm::hardware_concurrency().compute_thread_count(), 16u);
+    unsigned threads = input_size < small_link
+                           ? 1
+                           : std::min(llvm::hardware_concurrency().compute_thread_count(), 16u);
     arguments.insert(arguments.begin(), {"ld.lld", "--threads=" + std::to_string(threads)});
 
     DiagnosticList said;
@@ -119,12 +119,15 @@ int run_lld(std::vector<std::string> arguments, uint64_t input_size, DiagnosticL
     {
         OutputAsStdout redirect(fd);
         llvm::CrashRecoveryContext::Enable(); // lldMain leaves fatal errors by it
-        outcome = lld::lldMain(c_strings(arguments), llvm::nulls(), stream, {{lld::Gnu, &lld::elf::link}});
+        outcome = lld::lldMain(c_strings(arguments), llvm::nulls(), stream,
+                               {{lld::Gnu, &lld::elf::link}});
         llvm::CrashRecoveryContext::Disable();
     }
     add_messages(stream.text, said);
     if (outcome.retCode != 0 && !said.has_errors())
-        said.add(Severity::Error, "the linker failed without a word (status " + std::to_string(outcome.retCode) + ")",
+        said.add(Severity::Error,
+                 "the linker failed without a word (status " + std::to_string(outcome.retCode) +
+                     ")",
                  "ld.lld");
     bool failed = said.has_errors();
     list.append(std::move(said));

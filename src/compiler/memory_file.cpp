@@ -28,23 +28,30 @@ int memory_file_create(const char *name, bool executable)
     return high;
 }
 
+bool write_fully(int fd, llvm::StringRef bytes)
+{
+    while (!bytes.empty()) {
+        ssize_t written = write(fd, bytes.data(), bytes.size());
+        if (written < 0 && errno != EINTR)
+            return false;
+        bytes = bytes.drop_front(written < 0 ? 0 : size_t(written));
+    }
+    return true;
+}
+
 int memory_file_with(const char *name, llvm::StringRef bytes, bool executable)
 {
     int fd = memory_file_create(name, executable);
     if (fd < 0)
         return -1;
-    while (!bytes.empty()) {
-        ssize_t written = write(fd, bytes.data(), bytes.size());
-        if (written < 0 && errno != EINTR) {
-            int error = errno;
-            close(fd);
-            errno = error;
-            return -1;
-        }
-        bytes = bytes.drop_front(written < 0 ? 0 : size_t(written));
+    if (write_fully(fd, bytes)) {
+        memory_file_seal(fd);
+        return fd;
     }
-    memory_file_seal(fd);
-    return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
 }
 
 bool memory_file_seal(int fd)

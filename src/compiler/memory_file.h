@@ -12,13 +12,15 @@ namespace kiln
 int memory_file_create(const char *name, bool executable);
 // One that holds `bytes` and can no longer be changed.
 int memory_file_with(const char *name, llvm::StringRef bytes, bool executable);
+// false with errno.
+bool write_fully(int fd, llvm::StringRef bytes);
 // From now on nobody can change it; no writable mapping of it may be left.
 bool memory_file_seal(int fd);
 
 // A private read-only view of a whole file.
 class FileView
 {
-public:
+  public:
     explicit FileView(int fd);
     ~FileView();
     FileView(const FileView &) = delete;
@@ -33,7 +35,7 @@ public:
         return {data_, size_};
     }
 
-private:
+  private:
     const char *data_ = nullptr;
     size_t size_ = 0;
 };

@@ -1,6 +1,7 @@
 // messages.cpp - packing of replies, and a job's connection. See messages.h.
 #include "compiler/messages.h"
 
+#include <algorithm>
 #include <unistd.h>
 
 namespace kiln
@@ -80,7 +81,8 @@ Kiln__Wire__DiagnosticList *MessageArena::diagnostics(const DiagnosticList &list
     return message;
 }
 
-void MessageArena::inputs(const std::vector<Input> &inputs, size_t *count, Kiln__Wire__Input ***items)
+void MessageArena::inputs(const std::vector<Input> &inputs, size_t *count,
+                          Kiln__Wire__Input ***items)
 {
     *count = inputs.size();
     *items = array<Kiln__Wire__Input *>(inputs.size());
@@ -102,6 +104,38 @@ void MessageArena::inputs(const std::vector<Input> &inputs, size_t *count, Kiln_
         }
         (*items)[i] = message;
     }
+}
+
+Message message_of(const Kiln__Wire__Diagnostic &diagnostic)
+{
+    Message message;
+    message.severity = Severity(std::min<uint32_t>(diagnostic.severity, uint32_t(Severity::Fatal)));
+    message.file = view(diagnostic.file).str();
+    message.line = diagnostic.line;
+    message.column = diagnostic.column;
+    message.end_line = diagnostic.end_line;
+    message.end_column = diagnostic.end_column;
+    message.text = view(diagnostic.message).str();
+    message.option = view(diagnostic.option).str();
+    message.rendered = view(diagnostic.rendered).str();
+    for (size_t i = 0; i < diagnostic.n_notes; i++)
+        message.notes.push_back(message_of(*diagnostic.notes[i]));
+    for (size_t i = 0; i < diagnostic.n_fixits; i++) {
+        const Kiln__Wire__Fixit &fixit = *diagnostic.fixits[i];
+        message.fixits.push_back({view(fixit.file).str(), fixit.line, fixit.column, fixit.end_line,
+                                  fixit.end_column, view(fixit.replacement).str()});
+    }
+    return message;
+}
+
+Input input_of(const Kiln__Wire__Input &input)
+{
+    Input result{view(input.path).str(), InputKind(input.kind), {}, {}};
+    if (const Kiln__Wire__Identity *identity = input.identity)
+        result.identity = {identity->device, identity->inode, identity->size, identity->mtime_ns, identity->ctime_ns};
+    if (input.digest.len == result.digest.size())
+        std::copy(input.digest.data, input.digest.data + input.digest.len, result.digest.begin());
+    return result;
 }
 
 std::string printable(llvm::StringRef text)

@@ -28,7 +28,7 @@ inline llvm::StringRef view(const ProtobufCBinaryData &data)
 // What a reply points to lives here until it is sent.
 class MessageArena
 {
-public:
+  public:
     ProtobufCBinaryData bytes(llvm::StringRef text);
     char *string(llvm::StringRef text);
 
@@ -49,12 +49,16 @@ public:
     Kiln__Wire__DiagnosticList *diagnostics(const DiagnosticList &list);
     void inputs(const std::vector<Input> &inputs, size_t *count, Kiln__Wire__Input ***items);
 
-private:
+  private:
     Kiln__Wire__Diagnostic *diagnostic(const Message &message);
     Kiln__Wire__Fixit *fixit(const Fixit &fixit);
 
     llvm::BumpPtrAllocator allocator_;
 };
+
+// The same from received messages.
+Message message_of(const Kiln__Wire__Diagnostic &diagnostic);
+Input input_of(const Kiln__Wire__Input &input);
 
 // Text that may hold any bytes, made fit for a protobuf string.
 std::string printable(llvm::StringRef text);
@@ -63,10 +67,8 @@ std::vector<uint8_t> packed(const ProtobufCMessage *message);
 
 class Connection
 {
-public:
-    explicit Connection(int socket) : socket_(socket)
-    {
-    }
+  public:
+    explicit Connection(int socket) : socket_(socket) {}
     ~Connection();
     Connection(const Connection &) = delete;
     Connection &operator=(const Connection &) = delete;
@@ -84,7 +86,7 @@ public:
         return sent_fds_;
     }
 
-private:
+  private:
     int socket_;
     std::vector<int> received_fds_;
     uint32_t sent_fds_ = 0;

@@ -33,7 +33,8 @@ bool stay_silent(const char *, const pkgconf_client_t *, const void *)
     return true;
 }
 
-bool is_no_system_directory(const pkgconf_client_t *client, const pkgconf_fragment_t *fragment, void *)
+bool is_no_system_directory(const pkgconf_client_t *client, const pkgconf_fragment_t *fragment,
+                            void *)
 {
     return !pkgconf_fragment_has_system_dir(client, fragment);
 }
@@ -66,7 +67,8 @@ bool add_package(pkgconf_client_t *client, pkgconf_pkg_t *world, void *data, int
 
 } // namespace
 
-void resolve_packages(const std::vector<std::string> &packages, std::vector<std::string> &compile_arguments,
+void resolve_packages(const std::vector<std::string> &packages,
+                      std::vector<std::string> &compile_arguments,
                       std::vector<std::string> &link_arguments, DiagnosticList &list)
 {
     if (packages.empty())

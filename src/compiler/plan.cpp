@@ -85,19 +85,21 @@ PlanResult plan(const PlanRequest &request, const Surroundings &surroundings)
     InputLog log(surroundings.directory);
     {
         GateRecording recording(log);
-        auto files = llvm::makeIntrusiveRefCnt<RecordingFileSystem>(log, surroundings.virtual_directory,
-                                                                    surroundings.memory_files);
+        auto files = llvm::makeIntrusiveRefCnt<RecordingFileSystem>(
+            log, surroundings.virtual_directory, surroundings.memory_files);
         for (const std::string &source : request.scan_sources)
             scan_source(source, *files, result);
         std::vector<std::string> packages = request.packages;
         for (const SourceArguments &source : result.sources)
             packages.insert(packages.end(), source.packages.begin(), source.packages.end());
-        resolve_packages(packages, result.compile_arguments, result.link_arguments, result.diagnostics);
+        resolve_packages(packages, result.compile_arguments, result.link_arguments,
+                         result.diagnostics);
     }
     std::vector<std::string> changed;
     result.inputs = log.finish(&changed);
     for (const std::string &path : changed)
-        result.diagnostics.add(Severity::Error, "'" + path + "' changed while it was being read; try again");
+        result.diagnostics.add(Severity::Error,
+                               "'" + path + "' changed while it was being read; try again");
     return result;
 }
 

@@ -35,7 +35,8 @@ PlanResult plan(const PlanRequest &request, const Surroundings &surroundings);
 bool parse_source_comment(llvm::StringRef text, SourceArguments &result, std::string *problem);
 
 // Ask libpkgconf for the flags of packages, dependencies included. Errors name the package.
-void resolve_packages(const std::vector<std::string> &packages, std::vector<std::string> &compile_arguments,
+void resolve_packages(const std::vector<std::string> &packages,
+                      std::vector<std::string> &compile_arguments,
                       std::vector<std::string> &link_arguments, DiagnosticList &list);
 
 } // namespace kiln

@@ -54,9 +54,9 @@ llvm::sys::fs::file_type type_of(mode_t mode)
 llvm::vfs::Status status_of(const Twine &name, const struct stat &status)
 {
     auto modified = llvm::sys::toTimePoint(status.st_mtim.tv_sec, uint32_t(status.st_mtim.tv_nsec));
-    return llvm::vfs::Status(name, llvm::sys::fs::UniqueID(status.st_dev, status.st_ino), modified, status.st_uid,
-                             status.st_gid, uint64_t(status.st_size), type_of(status.st_mode),
-                             llvm::sys::fs::perms(status.st_mode & 07777));
+    return llvm::vfs::Status(name, llvm::sys::fs::UniqueID(status.st_dev, status.st_ino), modified,
+                             status.st_uid, status.st_gid, uint64_t(status.st_size),
+                             type_of(status.st_mode), llvm::sys::fs::perms(status.st_mode & 07777));
 }
 
 // All bytes of a descriptor from its start, whatever size stat claimed. false with errno.
@@ -94,7 +94,7 @@ void blank_first_line(llvm::MutableArrayRef<char> text)
 // A real file, opened.
 class RecordingFileSystem::OpenFile : public llvm::vfs::File
 {
-public:
+  public:
     OpenFile(RecordingFileSystem &owner, int fd, const struct stat &stat, std::string name)
         : owner_(owner), fd_(fd), stat_(stat), name_(std::move(name))
     {
@@ -109,7 +109,8 @@ public:
         return status_of(name_, stat_);
     }
 
-    ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> getBuffer(const Twine &name, int64_t, bool, bool) override;
+    ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> getBuffer(const Twine &name, int64_t, bool,
+                                                           bool) override;
 
     std::error_code close() override
     {
@@ -119,7 +120,7 @@ public:
         return {};
     }
 
-private:
+  private:
     bool read_settled(llvm::SmallVectorImpl<char> &bytes);
 
     RecordingFileSystem &owner_;
@@ -135,7 +136,8 @@ bool RecordingFileSystem::OpenFile::read_settled(llvm::SmallVectorImpl<char> &by
         struct stat after;
         if (!read_all(fd_, uint64_t(stat_.st_size), bytes) || fstat(fd_, &after) != 0)
             return false;
-        bool same = identity_of(stat_) == identity_of(after) && bytes.size() == uint64_t(after.st_size);
+        bool same =
+            identity_of(stat_) == identity_of(after) && bytes.size() == uint64_t(after.st_size);
         stat_ = after;
         if (same)
             return true;
@@ -144,8 +146,8 @@ bool RecordingFileSystem::OpenFile::read_settled(llvm::SmallVectorImpl<char> &by
     return true;
 }
 
-ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> RecordingFileSystem::OpenFile::getBuffer(const Twine &name, int64_t, bool,
-                                                                                      bool)
+ErrorOr<std::unique_ptr<llvm::MemoryBuffer>>
+RecordingFileSystem::OpenFile::getBuffer(const Twine &name, int64_t, bool, bool)
 {
     llvm::SmallVector<char, 0> bytes;
     if (!S_ISREG(stat_.st_mode)) {
@@ -170,22 +172,22 @@ ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> RecordingFileSystem::OpenFile::getB
 // A memory file that is the script: the same but for its first line.
 class RecordingFileSystem::MemoryFile : public llvm::vfs::File
 {
-public:
-    explicit MemoryFile(std::unique_ptr<llvm::vfs::File> file) : file_(std::move(file))
-    {
-    }
+  public:
+    explicit MemoryFile(std::unique_ptr<llvm::vfs::File> file) : file_(std::move(file)) {}
     ErrorOr<llvm::vfs::Status> status() override
     {
         return file_->status();
     }
-    ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> getBuffer(const Twine &name, int64_t size, bool terminated,
-                                                           bool is_volatile) override
+    ErrorOr<std::unique_ptr<llvm::MemoryBuffer>>
+    getBuffer(const Twine &name, int64_t size, bool terminated, bool is_volatile) override
     {
         auto original = file_->getBuffer(name, size, terminated, is_volatile);
         if (!original)
             return original;
-        auto copy = llvm::WritableMemoryBuffer::getNewUninitMemBuffer((*original)->getBufferSize(), name);
-        std::copy((*original)->getBufferStart(), (*original)->getBufferEnd(), copy->getBufferStart());
+        auto copy =
+            llvm::WritableMemoryBuffer::getNewUninitMemBuffer((*original)->getBufferSize(), name);
+        std::copy((*original)->getBufferStart(), (*original)->getBufferEnd(),
+                  copy->getBufferStart());
         blank_first_line(copy->getBuffer());
         return std::unique_ptr<llvm::MemoryBuffer>(std::move(copy));
     }
@@ -194,12 +196,13 @@ public:
         return file_->close();
     }
 
-private:
+  private:
     std::unique_ptr<llvm::vfs::File> file_;
 };
 
-RecordingFileSystem::RecordingFileSystem(InputLog &log, StringRef virtual_directory,
-                                         llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> memory_files)
+RecordingFileSystem::RecordingFileSystem(
+    InputLog &log, StringRef virtual_directory,
+    llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> memory_files)
     : log_(log), virtual_directory_(virtual_directory), memory_files_(std::move(memory_files))
 {
     char buffer[PATH_MAX];
@@ -259,7 +262,8 @@ ErrorOr<std::unique_ptr<llvm::vfs::File>> RecordingFileSystem::openFileForRead(c
         return error;
     }
     log_.exists(path, stat);
-    return std::unique_ptr<llvm::vfs::File>(std::make_unique<OpenFile>(*this, fd, stat, std::string(path)));
+    return std::unique_ptr<llvm::vfs::File>(
+        std::make_unique<OpenFile>(*this, fd, stat, std::string(path)));
 }
 
 // The gate records the listing.
@@ -286,7 +290,8 @@ ErrorOr<std::string> RecordingFileSystem::getCurrentWorkingDirectory() const
     return directory_;
 }
 
-std::error_code RecordingFileSystem::getRealPath(const Twine &Path, llvm::SmallVectorImpl<char> &Output)
+std::error_code RecordingFileSystem::getRealPath(const Twine &Path,
+                                                 llvm::SmallVectorImpl<char> &Output)
 {
     SmallString<256> storage;
     StringRef path = Path.toNullTerminatedStringRef(storage);

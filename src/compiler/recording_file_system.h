@@ -15,7 +15,7 @@ namespace kiln
 
 class RecordingFileSystem : public llvm::vfs::FileSystem
 {
-public:
+  public:
     // virtual_directory: absolute, or empty for none. The working directory is the process's, which must not change.
     RecordingFileSystem(InputLog &log, llvm::StringRef virtual_directory,
                         llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> memory_files);
@@ -24,14 +24,16 @@ public:
     void set_script(llvm::StringRef path);
 
     llvm::ErrorOr<llvm::vfs::Status> status(const llvm::Twine &Path) override;
-    llvm::ErrorOr<std::unique_ptr<llvm::vfs::File>> openFileForRead(const llvm::Twine &Path) override;
+    llvm::ErrorOr<std::unique_ptr<llvm::vfs::File>>
+    openFileForRead(const llvm::Twine &Path) override;
     llvm::vfs::directory_iterator dir_begin(const llvm::Twine &Dir, std::error_code &EC) override;
     std::error_code setCurrentWorkingDirectory(const llvm::Twine &Path) override;
     llvm::ErrorOr<std::string> getCurrentWorkingDirectory() const override;
-    std::error_code getRealPath(const llvm::Twine &Path, llvm::SmallVectorImpl<char> &Output) override;
+    std::error_code getRealPath(const llvm::Twine &Path,
+                                llvm::SmallVectorImpl<char> &Output) override;
     std::error_code isLocal(const llvm::Twine &Path, bool &Result) override;
 
-private:
+  private:
     class OpenFile;
     class MemoryFile;
 

@@ -26,14 +26,15 @@ constexpr int patience_ms = 2;
 constexpr const char *warm_directory = "/kiln-warm-up";
 constexpr const char *warm_source = "/kiln-warm-up/warm.c";
 // Small, but it takes the parser, the optimiser and the code generator through what most sources need.
-constexpr const char *warm_text = "static int square(int x) { return x * x; }\n"
-                                  "extern int other(const char *, ...);\n"
-                                  "double scale = 2.5;\n"
-                                  "int warm(int n, const double *v) {\n"
-                                  "    int sum = 0;\n"
-                                  "    for (int i = 0; i < n; i++) sum += square(i) + (int)(v[i] * scale);\n"
-                                  "    return sum ? sum : other(\"%d\", n);\n"
-                                  "}\n";
+constexpr const char *warm_text =
+    "static int square(int x) { return x * x; }\n"
+    "extern int other(const char *, ...);\n"
+    "double scale = 2.5;\n"
+    "int warm(int n, const double *v) {\n"
+    "    int sum = 0;\n"
+    "    for (int i = 0; i < n; i++) sum += square(i) + (int)(v[i] * scale);\n"
+    "    return sum ? sum : other(\"%d\", n);\n"
+    "}\n";
 
 struct Range {
     uintptr_t begin, end;
@@ -53,7 +54,8 @@ std::vector<Range> program_segments(bool writable)
             if (segment.p_type != PT_LOAD || bool(segment.p_flags & PF_W) != wanted.writable)
                 continue;
             uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
-            wanted.found.push_back({begin & ~(page_size - 1), (begin + segment.p_memsz + page_size - 1) & ~(page_size - 1)});
+            wanted.found.push_back({begin & ~(page_size - 1),
+                                    (begin + segment.p_memsz + page_size - 1) & ~(page_size - 1)});
         }
         return 1; // the program itself comes first
     };
@@ -79,20 +81,14 @@ void give_children_our_page_tables()
     }
 }
 
-uintptr_t heap_begin()
-{
-    uintptr_t begin = 0;
-    for (const Range &segment : program_segments(/*writable=*/true))
-        begin = std::max(begin, segment.end);
-    return begin;
-}
-
 // Allocated memory, and as much beyond as a small job uses.
 Range heap_in_use()
 {
+    struct mallinfo2 heap = mallinfo2();
     uintptr_t end = uintptr_t(sbrk(0));
-    uintptr_t used = end - mallinfo2().keepcost;
-    return {heap_begin(), std::min(end, used + fresh_heap_bytes) & ~(page_size - 1)};
+    uintptr_t used_end = end - heap.keepcost;
+    return {(end - heap.arena) & ~(page_size - 1),
+            std::min(end, used_end + fresh_heap_bytes) & ~(page_size - 1)};
 }
 
 bool has_assignment(int channel, int timeout_ms)
@@ -129,7 +125,8 @@ void warm_zygote()
     LinkRequest to_link;
     to_link.arguments = request.arguments;
     to_link.image_id = "kiln-warm-up";
-    int object = memory_file_with("kiln-warm-up", {compiled.output->data(), compiled.output->size()}, false);
+    int object =
+        memory_file_with("kiln-warm-up", {compiled.output->data(), compiled.output->size()}, false);
     to_link.inputs.push_back({"warm.o", "", object, false});
     LinkResult linked = link(to_link, surroundings);
     if (linked.output_fd >= 0)
@@ -147,7 +144,8 @@ void warm_child(int channel)
     ranges.push_back(heap_in_use());
     for (const Range &range : ranges) {
         for (uintptr_t at = range.begin; at < range.end; at += populate_step) {
-            madvise(reinterpret_cast<void *>(at), std::min(populate_step, range.end - at), MADV_POPULATE_WRITE);
+            madvise(reinterpret_cast<void *>(at), std::min(populate_step, range.end - at),
+                    MADV_POPULATE_WRITE);
             if (has_assignment(channel, 0))
                 return;
         }

@@ -13,6 +13,7 @@
 #include "compiler/messages.h"
 #include "compiler/warm_up.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <climits>
@@ -42,10 +43,10 @@ struct RunningJob {
 
 class Zygote
 {
-public:
+  public:
     int run();
 
-private:
+  private:
     bool say_hello();
     bool accept_job();
     void start_job(int socket, const JobLimits &limits);
@@ -56,10 +57,12 @@ private:
     void handle_job(RunningJob &job, short on_socket, short on_child);
     void send_exited(RunningJob &job);
     void forget_finished();
+    void warm_up();
 
     ChildProcess spare_;
     std::list<RunningJob> jobs_;
     bool is_warm_ = false;
+    bool has_served_ = false; // a job, from start to end
 };
 
 bool Zygote::say_hello()
@@ -69,7 +72,8 @@ bool Zygote::say_hello()
     Kiln__Wire__Hello hello = KILN__WIRE__HELLO__INIT;
     hello.protocol = kiln_wire_protocol;
     hello.version = arena.string(KILN_PROJECT_VERSION);
-    hello.identity = arena.bytes({reinterpret_cast<const char *>(identity.digest.data()), identity.digest.size()});
+    hello.identity = arena.bytes(
+        {reinterpret_cast<const char *>(identity.digest.data()), identity.digest.size()});
     hello.identity_files = arena.byte_list(identity.files, &hello.n_identity_files);
     hello.compiler_version = arena.string(identity.version);
     hello.resource_directory = arena.bytes(resource_directory());
@@ -84,7 +88,8 @@ bool Zygote::accept_job()
     if (wire_receive(control_fd, &frame) != WIRE_OK)
         return false;
     bool is_job = frame.type == WIRE_JOB && frame.fd_count == 1;
-    Kiln__Wire__Job *job = is_job ? kiln__wire__job__unpack(nullptr, frame.size, frame.body) : nullptr;
+    Kiln__Wire__Job *job =
+        is_job ? kiln__wire__job__unpack(nullptr, frame.size, frame.body) : nullptr;
     if (job) {
         start_job(frame.fds[0], {job->seconds, job->memory_bytes});
         frame.fds[0] = -1;
@@ -142,7 +147,8 @@ int Zygote::timeout_ms() const
             nearest = job.deadline;
     }
     if (nearest > 0)
-        return int(std::min(std::max((nearest - steady_seconds()) * 1000 + 1, 0.0), double(INT_MAX)));
+        return int(
+            std::min(std::max((nearest - steady_seconds()) * 1000 + 1, 0.0), double(INT_MAX)));
     return is_warm_ || !jobs_.empty() ? -1 : idle_before_warm_up_ms;
 }
 
@@ -192,8 +198,21 @@ void Zygote::handle_job(RunningJob &job, short on_socket, short on_child)
     }
 }
 
+// Once: when the first job has ended, so as not to delay it, or when none has come for a while. A job that arrives meanwhile waits for
+// it, and every later one is the faster.
+void Zygote::warm_up()
+{
+    if (is_warm_)
+        return;
+    is_warm_ = true;
+    warm_zygote();
+    collect_spare(); // it was forked cold
+}
+
 void Zygote::forget_finished()
 {
+    has_served_ = has_served_ || std::any_of(jobs_.begin(), jobs_.end(),
+                                             [](const RunningJob &job) { return job.socket < 0; });
     jobs_.remove_if([](const RunningJob &job) { return job.socket < 0; });
 }
 
@@ -209,13 +228,9 @@ int Zygote::run()
         int ready = poll(watched.data(), watched.size(), timeout_ms());
         if (ready < 0 && errno != EINTR)
             return 1;
-        if (ready == 0 && jobs_.empty() && !is_warm_) {
-            warm_zygote();
-            is_warm_ = true;
-            collect_spare(); // it was forked cold
-            continue;
-        }
         check_deadlines();
+        if (ready == 0 && jobs_.empty())
+            warm_up();
         if (ready <= 0)
             continue;
         if (watched[1].revents)
@@ -230,6 +245,8 @@ int Zygote::run()
             collect_spare();
         if (watched[0].revents && !accept_job())
             return 0;
+        if (watched[0].revents == 0 && has_served_)
+            warm_up();
     }
 }
 

@@ -1,6 +1,7 @@
 /* compiler_client.c - a minimal host. See compiler_client.h. */
 #include "compiler_client.h"
 
+#include <cmocka.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
@@ -8,7 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,8 +66,8 @@ int compiler_stop(compiler *self)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static wire_status send_message(int socket, wire_type type, const ProtobufCMessage *message, const int *fds,
-                                size_t fd_count)
+static wire_status send_message(int socket, wire_type type, const ProtobufCMessage *message,
+                                const int *fds, size_t fd_count)
 {
     size_t size = protobuf_c_message_get_packed_size(message);
     uint8_t *body = malloc(size + 1);
@@ -78,7 +78,8 @@ static wire_status send_message(int socket, wire_type type, const ProtobufCMessa
     return status;
 }
 
-void job_send(job *self, wire_type type, const ProtobufCMessage *message, const int *fds, size_t fd_count)
+void job_send(job *self, wire_type type, const ProtobufCMessage *message, const int *fds,
+              size_t fd_count)
 {
     assert_int_equal(send_message(self->socket, type, message, fds, fd_count), WIRE_OK);
     self->sent_fds += (uint32_t)fd_count;
@@ -154,13 +155,15 @@ static wire_frame expect(job *self, wire_type type)
     assert_int_equal(job_receive(self, &frame), WIRE_OK);
     if (frame.type != type && frame.type == WIRE_EXITED) {
         Kiln__Wire__Exited *exited = kiln__wire__exited__unpack(NULL, frame.size, frame.body);
-        print_message("the job ended: status %d, signal %d: %s\n", exited->exit_status, exited->signal, exited->detail);
+        print_message("the job ended: status %d, signal %d: %s\n", exited->exit_status,
+                      exited->signal, exited->detail);
     }
     assert_int_equal(frame.type, type);
     return frame;
 }
 
-static size_t list_arguments(const char *const *arguments, ProtobufCBinaryData *list, size_t capacity)
+static size_t list_arguments(const char *const *arguments, ProtobufCBinaryData *list,
+                             size_t capacity)
 {
     size_t count = 0;
     for (; arguments != NULL && arguments[count] != NULL; count++) {
@@ -170,8 +173,8 @@ static size_t list_arguments(const char *const *arguments, ProtobufCBinaryData *
     return count;
 }
 
-Kiln__Wire__CompileReply *job_compile(job *self, const char *source, const char *language, const char *const *arguments,
-                                      Kiln__Wire__OutputKind output)
+Kiln__Wire__CompileReply *job_compile(job *self, const char *source, const char *language,
+                                      const char *const *arguments, Kiln__Wire__OutputKind output)
 {
     ProtobufCBinaryData list[32];
     Kiln__Wire__Compile message = KILN__WIRE__COMPILE__INIT;
@@ -182,7 +185,8 @@ Kiln__Wire__CompileReply *job_compile(job *self, const char *source, const char 
     message.output = output;
     job_send(self, WIRE_COMPILE, &message.base, NULL, 0);
     wire_frame frame = expect(self, WIRE_COMPILE_REPLY);
-    Kiln__Wire__CompileReply *reply = kiln__wire__compile_reply__unpack(NULL, frame.size, frame.body);
+    Kiln__Wire__CompileReply *reply =
+        kiln__wire__compile_reply__unpack(NULL, frame.size, frame.body);
     assert_non_null(reply);
     wire_frame_destroy(&frame);
     return reply;
@@ -215,7 +219,8 @@ Kiln__Wire__LinkReply *job_link_last(job *self, const char *image_id, const char
     return job_link(self, &message);
 }
 
-Kiln__Wire__PlanReply *job_plan(job *self, Kiln__Wire__Plan *message, const int *fds, size_t fd_count)
+Kiln__Wire__PlanReply *job_plan(job *self, Kiln__Wire__Plan *message, const int *fds,
+                                size_t fd_count)
 {
     job_send(self, WIRE_PLAN, &message->base, fds, fd_count);
     wire_frame frame = expect(self, WIRE_PLAN_REPLY);
@@ -255,8 +260,8 @@ bool bytes_contain(ProtobufCBinaryData bytes, const char *text)
     return bytes.len > 0 && memmem(bytes.data, bytes.len, text, strlen(text)) != NULL;
 }
 
-const Kiln__Wire__Input *find_input(Kiln__Wire__Input *const *inputs, size_t count, const char *path,
-                                    Kiln__Wire__Input__Kind kind)
+const Kiln__Wire__Input *find_input(Kiln__Wire__Input *const *inputs, size_t count,
+                                    const char *path, Kiln__Wire__Input__Kind kind)
 {
     for (size_t i = 0; i < count; i++) {
         if (inputs[i]->kind == kind && bytes_are(inputs[i]->path, path))
@@ -273,7 +278,8 @@ bool has_message(const Kiln__Wire__DiagnosticList *list, const char *text)
     }
     print_message("no message says '%s':\n", text);
     for (size_t i = 0; i < list->n_diagnostics; i++)
-        print_message("  %.*s", (int)list->diagnostics[i]->rendered.len, (char *)list->diagnostics[i]->rendered.data);
+        print_message("  %.*s", (int)list->diagnostics[i]->rendered.len,
+                      (char *)list->diagnostics[i]->rendered.data);
     return false;
 }
 

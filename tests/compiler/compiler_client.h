@@ -49,16 +49,18 @@ void job_begin(compiler *self, job *out, const job_options *options);
 void job_end(job *self);
 
 /* Requests without their replies, and any reply by its type. */
-void job_send(job *self, wire_type type, const ProtobufCMessage *message, const int *fds, size_t fd_count);
+void job_send(job *self, wire_type type, const ProtobufCMessage *message, const int *fds,
+              size_t fd_count);
 wire_status job_receive(job *self, wire_frame *frame);
 
 /* A request and its reply, which the caller frees with the generated function. arguments: NULL-terminated. */
-Kiln__Wire__CompileReply *job_compile(job *self, const char *source, const char *language, const char *const *arguments,
-                                      Kiln__Wire__OutputKind output);
+Kiln__Wire__CompileReply *job_compile(job *self, const char *source, const char *language,
+                                      const char *const *arguments, Kiln__Wire__OutputKind output);
 /* Links objects (descriptors) to an image named image_id. */
 Kiln__Wire__LinkReply *job_link(job *self, Kiln__Wire__Link *message);
 Kiln__Wire__LinkReply *job_link_last(job *self, const char *image_id, const char *const *arguments);
-Kiln__Wire__PlanReply *job_plan(job *self, Kiln__Wire__Plan *message, const int *fds, size_t fd_count);
+Kiln__Wire__PlanReply *job_plan(job *self, Kiln__Wire__Plan *message, const int *fds,
+                                size_t fd_count);
 /* The last frame of a job that has ended by itself. */
 Kiln__Wire__Exited *job_exited(job *self);
 
@@ -70,8 +72,8 @@ ProtobufCBinaryData bytes_of(const char *text);
 bool bytes_are(ProtobufCBinaryData bytes, const char *text);
 bool bytes_contain(ProtobufCBinaryData bytes, const char *text);
 /* The recorded input of that path and kind, or NULL. */
-const Kiln__Wire__Input *find_input(Kiln__Wire__Input *const *inputs, size_t count, const char *path,
-                                    Kiln__Wire__Input__Kind kind);
+const Kiln__Wire__Input *find_input(Kiln__Wire__Input *const *inputs, size_t count,
+                                    const char *path, Kiln__Wire__Input__Kind kind);
 /* Whether any diagnostic's text contains a text; prints them all where not. */
 bool has_message(const Kiln__Wire__DiagnosticList *list, const char *text);
 

@@ -1,12 +1,12 @@
 /* test_compiler_basic.c - one source to one image that can be called. */
 #include "compiler_client.h"
 
+#include <cmocka.h>
 #include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <string.h>
 
 static const char *const defaults[] = {"-O2", "-gline-tables-only", "-fPIC", NULL};
@@ -28,7 +28,8 @@ static void a_memory_source_becomes_an_image(void **state)
     (void)state;
     compiler zygote;
     job lead;
-    const memory_file files[] = {{"/kiln-memory/add.c", "int add(int a, int b)\n{ return a + b; }\n"}, {NULL, NULL}};
+    const memory_file files[] = {
+        {"/kiln-memory/add.c", "int add(int a, int b)\n{ return a + b; }\n"}, {NULL, NULL}};
     compiler_start(&zygote);
     job_begin(&zygote, &lead, &(job_options){.files = files});
     Kiln__Wire__CompileReply *compiled =

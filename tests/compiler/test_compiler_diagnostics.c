@@ -3,11 +3,11 @@
 
 #include "kiln.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,8 @@ static int stop(void **state)
 static Kiln__Wire__CompileReply *compile(const char *source, const char *const *arguments)
 {
     job_begin(&zygote, &unit, &(job_options){.directory = test_directory()});
-    Kiln__Wire__CompileReply *reply = job_compile(&unit, source, "", arguments, KILN__WIRE__OUTPUT_KIND__OBJECT);
+    Kiln__Wire__CompileReply *reply =
+        job_compile(&unit, source, "", arguments, KILN__WIRE__OUTPUT_KIND__OBJECT);
     job_end(&unit);
     return reply;
 }
@@ -40,7 +41,8 @@ static void errors_notes_and_fixits(void **state)
 {
     (void)state;
     write_file("inner.h", "int f(int x);\nint broken() { return counte; }\n");
-    write_file("errors.c", "int counter;\n#include \"inner.h\"\nint g(void)\n{\n    return f(1, 2)\n}\n");
+    write_file("errors.c",
+               "int counter;\n#include \"inner.h\"\nint g(void)\n{\n    return f(1, 2)\n}\n");
     Kiln__Wire__CompileReply *reply = compile("errors.c", NULL);
     assert_false(reply->ok);
     assert_int_equal(reply->diagnostics->n_diagnostics, 3);
@@ -51,7 +53,8 @@ static void errors_notes_and_fixits(void **state)
     assert_true(bytes_are(typo->file, "./inner.h"));
     assert_int_equal(typo->line, 2);
     assert_int_equal(typo->column, 23);
-    assert_true(bytes_contain(typo->rendered, "In file included from errors.c:2:\n./inner.h:2:23: error: "));
+    assert_true(bytes_contain(typo->rendered,
+                              "In file included from errors.c:2:\n./inner.h:2:23: error: "));
     assert_true(bytes_contain(typo->rendered, "errors.c:1:5: note: 'counter' declared here\n"));
     assert_int_equal(typo->n_notes, 1);
     assert_int_equal(typo->notes[0]->severity, KILN_SEVERITY_NOTE);
@@ -61,7 +64,9 @@ static void errors_notes_and_fixits(void **state)
     assert_int_equal(typo->fixits[0]->end_column, 29);
 
     const Kiln__Wire__Diagnostic *call = reply->diagnostics->diagnostics[1];
-    assert_true(bytes_are(call->message, "too many arguments to function call, expected single argument 'x', have 2 arguments"));
+    assert_true(bytes_are(
+        call->message,
+        "too many arguments to function call, expected single argument 'x', have 2 arguments"));
     assert_int_equal(call->end_line, 5);
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
 }
@@ -71,7 +76,8 @@ static void rendered_text_is_clang_s(void **state)
 {
     (void)state;
     write_file("deep.h", "static int unused_one(void) { return 1; }\n#define BAD(x) (x +)\n");
-    write_file("text.c", "#include \"deep.h\"\nint f(int a) { int b; return BAD(a); }\nint g(char *p) { return p; }\n");
+    write_file("text.c", "#include \"deep.h\"\nint f(int a) { int b; return BAD(a); }\nint g(char "
+                         "*p) { return p; }\n");
     const char *const arguments[] = {"-Wall", "-Wextra", NULL};
     Kiln__Wire__CompileReply *reply = compile("text.c", arguments);
     assert_false(reply->ok);
@@ -81,7 +87,8 @@ static void rendered_text_is_clang_s(void **state)
         strncat(ours, (const char *)text.data, text.len);
     }
     strncat(ours, (const char *)reply->diagnostics->summary.data, reply->diagnostics->summary.len);
-    snprintf(command, sizeof command, "cd %s && clang-22 -Wall -Wextra -c text.c -o /dev/null 2>&1", test_directory());
+    snprintf(command, sizeof command, "cd %s && clang-22 -Wall -Wextra -c text.c -o /dev/null 2>&1",
+             test_directory());
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t size = fread(theirs, 1, sizeof theirs - 1, pipe);
@@ -124,13 +131,15 @@ static void messages_of_driver_and_back_end(void **state)
     const char *const unknown[] = {"-fno-such-flag", NULL};
     Kiln__Wire__CompileReply *reply = compile("driver.c", unknown);
     assert_false(reply->ok);
-    assert_true(has_message(reply->diagnostics, "clang: error: unknown argument: '-fno-such-flag'"));
+    assert_true(
+        has_message(reply->diagnostics, "clang: error: unknown argument: '-fno-such-flag'"));
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
 
     write_file("back.c", "void f(void)\n{\n    __asm__(\"nosuchinstruction\");\n}\n");
     reply = compile("back.c", NULL);
     assert_false(reply->ok);
-    assert_true(has_message(reply->diagnostics, "back.c:3:13: error: invalid instruction mnemonic"));
+    assert_true(
+        has_message(reply->diagnostics, "back.c:3:13: error: invalid instruction mnemonic"));
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
 
     write_file("stack.c", "void g(char *);\nvoid f(void) { char a[9000]; g(a); }\n");
@@ -141,7 +150,8 @@ static void messages_of_driver_and_back_end(void **state)
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
 
     const char *const remarks[] = {"-O2", "-Rpass=inline", NULL};
-    write_file("remark.c", "static int h(int x) { return x + 1; }\nint f(int x) { return h(x); }\n");
+    write_file("remark.c",
+               "static int h(int x) { return x + 1; }\nint f(int x) { return h(x); }\n");
     reply = compile("remark.c", remarks);
     assert_true(reply->ok);
     assert_true(has_message(reply->diagnostics, "remark: 'h' inlined into 'f'"));
@@ -158,7 +168,8 @@ static void link_arguments_are_no_cause_for_warnings(void **state)
 {
     (void)state;
     write_file("quiet.c", "int f(void) { return 0; }\n");
-    const char *const arguments[] = {"-Wall", "-lm", "-L/nowhere", "-Wl,-z,now", "-static-libgcc", "-pthread", NULL};
+    const char *const arguments[] = {"-Wall",          "-lm",      "-L/nowhere", "-Wl,-z,now",
+                                     "-static-libgcc", "-pthread", NULL};
     Kiln__Wire__CompileReply *reply = compile("quiet.c", arguments);
     assert_true(reply->ok);
     assert_int_equal(reply->diagnostics->n_diagnostics, 0);

@@ -1,14 +1,14 @@
 /* test_compiler_inputs.c - what a compile read, looked for and did not find is recorded, whatever way it took. */
 #include "compiler_client.h"
 
+#include <cmocka.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -34,7 +34,8 @@ static int stop(void **state)
 static Kiln__Wire__CompileReply *compile(const char *source, const char *const *arguments)
 {
     job_begin(&zygote, &unit, &(job_options){.directory = test_directory()});
-    Kiln__Wire__CompileReply *reply = job_compile(&unit, source, "", arguments, KILN__WIRE__OUTPUT_KIND__OBJECT);
+    Kiln__Wire__CompileReply *reply =
+        job_compile(&unit, source, "", arguments, KILN__WIRE__OUTPUT_KIND__OBJECT);
     if (!reply->ok)
         has_message(reply->diagnostics, "(nothing)");
     assert_true(reply->ok);
@@ -60,7 +61,8 @@ static void is_digest_of(const Kiln__Wire__Input *input, const char *text)
 static void files_carry_identity_and_digest(void **state)
 {
     (void)state;
-    const char *header = "#define ANSWER 1\n", *text = "#!kiln\n#include \"answer.h\"\nint a = ANSWER;\n";
+    const char *header = "#define ANSWER 1\n",
+               *text = "#!kiln\n#include \"answer.h\"\nint a = ANSWER;\n";
     struct stat status;
     write_file("answer.h", header);
     write_file("files.c", text);
@@ -72,7 +74,8 @@ static void files_carry_identity_and_digest(void **state)
     assert_int_equal(stat(in_directory("answer.h"), &status), 0);
     assert_int_equal(input->identity->inode, status.st_ino);
     assert_int_equal(input->identity->size, status.st_size);
-    assert_int_equal(input->identity->mtime_ns, status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec);
+    assert_int_equal(input->identity->mtime_ns,
+                     status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec);
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
 }
 
@@ -127,7 +130,8 @@ static void lists_that_options_name_are_inputs(void **state)
     (void)state;
     write_file("ignore.txt", "[address]\nfun:f\n");
     write_file("listed.c", "int f(int *p) { return *p; }\n");
-    const char *const arguments[] = {"-fsanitize=address", "-fsanitize-ignorelist=ignore.txt", NULL};
+    const char *const arguments[] = {"-fsanitize=address", "-fsanitize-ignorelist=ignore.txt",
+                                     NULL};
     Kiln__Wire__CompileReply *reply = compile("listed.c", arguments);
     assert_non_null(input_of(reply, "ignore.txt", KILN__WIRE__INPUT__KIND__FILE));
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
@@ -176,7 +180,8 @@ static void the_clock_is_an_input_where_it_is_used(void **state)
     assert_non_null(input);
     struct stat status;
     assert_int_equal(stat(in_directory("stamp.h"), &status), 0);
-    assert_int_equal(input->identity->mtime_ns, status.st_mtim.tv_sec * second + status.st_mtim.tv_nsec);
+    assert_int_equal(input->identity->mtime_ns,
+                     status.st_mtim.tv_sec * second + status.st_mtim.tv_nsec);
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
 }
 

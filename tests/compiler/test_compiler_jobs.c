@@ -1,6 +1,7 @@
 /* test_compiler_jobs.c - limits, ends and crashes of jobs; the zygote's own end. */
 #include "compiler_client.h"
 
+#include <cmocka.h>
 #include <dirent.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -8,7 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,8 +45,9 @@ static void it_still_works(void)
 {
     job unit;
     job_begin(&zygote, &unit, NULL);
-    Kiln__Wire__CompileReply *reply = job_compile(&unit, write_file("fine.c", "int f(void) { return 1; }\n"), "", NULL,
-                                                  KILN__WIRE__OUTPUT_KIND__OBJECT);
+    Kiln__Wire__CompileReply *reply =
+        job_compile(&unit, write_file("fine.c", "int f(void) { return 1; }\n"), "", NULL,
+                    KILN__WIRE__OUTPUT_KIND__OBJECT);
     assert_true(reply->ok);
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
     job_end(&unit);
@@ -55,7 +56,9 @@ static void it_still_works(void)
 /* Takes about for ever: a constant expression without a limit on its steps. */
 static const char *endless_source(void)
 {
-    return write_file("endless.cpp", "constexpr long f() { long n = 0; for (;;) n ^= 1; return n; }\nconstexpr long x = f();\n");
+    return write_file(
+        "endless.cpp",
+        "constexpr long f() { long n = 0; for (;;) n ^= 1; return n; }\nconstexpr long x = f();\n");
 }
 static const char no_step_limit[] = "-fconstexpr-steps=4294967295";
 
@@ -93,13 +96,16 @@ static void a_memory_limit_ends_a_job(void **state)
     (void)state;
     job unit;
     job_begin(&zygote, &unit, &(job_options){.seconds = 60, .memory_bytes = 1ull << 30});
-    send_compile(&unit,
-                 write_file("large.cpp", "template <int N> struct A { A<N - 1> a; A<N - 1> *b; char c[N + 1]; };\n"
-                                         "template <> struct A<0> {};\n"
-                                         "constexpr int size = 200000000;\n"
-                                         "constexpr int sum() { int *p = new int[size]{}; int s = p[1]; delete[] p; return s; }\n"
-                                         "constexpr int x = sum();\n"),
-                 no_step_limit);
+    send_compile(
+        &unit,
+        write_file("large.cpp",
+                   "template <int N> struct A { A<N - 1> a; A<N - 1> *b; char c[N + 1]; };\n"
+                   "template <> struct A<0> {};\n"
+                   "constexpr int size = 200000000;\n"
+                   "constexpr int sum() { int *p = new int[size]{}; int s = p[1]; delete[] p; "
+                   "return s; }\n"
+                   "constexpr int x = sum();\n"),
+        no_step_limit);
     Kiln__Wire__Exited *exited = job_exited(&unit);
     assert_false(exited->timed_out);
     assert_true(exited->out_of_memory);
@@ -174,19 +180,23 @@ static void deep_sources_do_not_crash(void **state)
         job_begin(&zygote, &unit, &(job_options){.seconds = 120});
         const char *const arguments[] = {"-O1", "-fbracket-depth=1000000", NULL};
         const char *const *used = i < 2 ? NULL : arguments;
-        kiln__wire__compile_reply__free_unpacked(
-            job_compile(&unit, write_file(shapes[i].name, text), "", used, KILN__WIRE__OUTPUT_KIND__OBJECT), NULL);
+        kiln__wire__compile_reply__free_unpacked(job_compile(&unit,
+                                                             write_file(shapes[i].name, text), "",
+                                                             used, KILN__WIRE__OUTPUT_KIND__OBJECT),
+                                                 NULL);
         job_end(&unit);
     }
     job unit;
     job_begin(&zygote, &unit, &(job_options){.seconds = 120});
     Kiln__Wire__CompileReply *reply =
         job_compile(&unit,
-                    write_file("templates.cpp", "template <int N> struct A { static const int v = A<N + 1>::v; };\n"
-                                                "int x = A<0>::v;\n"),
+                    write_file("templates.cpp",
+                               "template <int N> struct A { static const int v = A<N + 1>::v; };\n"
+                               "int x = A<0>::v;\n"),
                     "", NULL, KILN__WIRE__OUTPUT_KIND__OBJECT);
     assert_false(reply->ok);
-    assert_true(has_message(reply->diagnostics, "recursive template instantiation exceeded maximum depth of 1024"));
+    assert_true(has_message(reply->diagnostics,
+                            "recursive template instantiation exceeded maximum depth of 1024"));
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
     reply = job_compile(&unit, write_file("endless.h", "#include \"endless.h\"\n"), "c", NULL,
                         KILN__WIRE__OUTPUT_KIND__OBJECT);
@@ -205,7 +215,8 @@ static void a_missing_directory_is_an_error(void **state)
     (void)state;
     job unit;
     job_begin(&zygote, &unit, &(job_options){.directory = "/no/such/directory"});
-    Kiln__Wire__CompileReply *reply = job_compile(&unit, "a.c", "", NULL, KILN__WIRE__OUTPUT_KIND__OBJECT);
+    Kiln__Wire__CompileReply *reply =
+        job_compile(&unit, "a.c", "", NULL, KILN__WIRE__OUTPUT_KIND__OBJECT);
     assert_false(reply->ok);
     assert_true(has_message(reply->diagnostics, "cannot enter the directory '/no/such/directory'"));
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
@@ -230,7 +241,8 @@ static void many_jobs_at_once(void **state)
     (void)state;
     enum { job_count = 12 };
     job units[job_count];
-    const char *source = write_file("many.cpp", "#include <string>\nstd::string f(int n) { return std::to_string(n); }\n");
+    const char *source = write_file(
+        "many.cpp", "#include <string>\nstd::string f(int n) { return std::to_string(n); }\n");
     for (int i = 0; i < job_count; i++) {
         job_begin(&zygote, &units[i], NULL);
         send_compile(&units[i], source, "-O2");
@@ -249,14 +261,16 @@ static void the_surroundings_are_the_job_s(void **state)
     (void)state;
     mkdir(in_directory("cpath"), 0700);
     write_file("cpath/from_environment.h", "#define FOUND 1\n");
-    const char *source = write_file("surroundings.c", "#include <from_environment.h>\nint f = FOUND;\n");
+    const char *source =
+        write_file("surroundings.c", "#include <from_environment.h>\nint f = FOUND;\n");
     char variable[600];
     snprintf(variable, sizeof variable, "CPATH=%s", in_directory("cpath"));
     const char *const environment[] = {variable, NULL};
     setenv("CPATH", "/nowhere", 1);
     job unit;
     job_begin(&zygote, &unit, &(job_options){.environment = environment});
-    Kiln__Wire__CompileReply *reply = job_compile(&unit, source, "", NULL, KILN__WIRE__OUTPUT_KIND__OBJECT);
+    Kiln__Wire__CompileReply *reply =
+        job_compile(&unit, source, "", NULL, KILN__WIRE__OUTPUT_KIND__OBJECT);
     assert_true(reply->ok);
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
     job_end(&unit);
@@ -288,7 +302,8 @@ static void the_end_of_the_host_is_the_end_of_all(void **state)
             sleep(30);
             _exit(0);
         }
-        if (write(to_parent[1], &own.pid, sizeof own.pid) < 0 || write(to_parent[1], &heir, sizeof heir) < 0)
+        if (write(to_parent[1], &own.pid, sizeof own.pid) < 0 ||
+            write(to_parent[1], &heir, sizeof heir) < 0)
             _exit(1);
         usleep(200000);
         _exit(0);
@@ -302,7 +317,8 @@ static void the_end_of_the_host_is_the_end_of_all(void **state)
     bool is_gone = false;
     for (int i = 0; i < 200 && !is_gone; i++) {
         FILE *file = fopen(path, "re");
-        is_gone = file == NULL || fgets(line, sizeof line, file) == NULL || strstr(line, ") Z ") != NULL;
+        is_gone =
+            file == NULL || fgets(line, sizeof line, file) == NULL || strstr(line, ") Z ") != NULL;
         if (file != NULL)
             fclose(file);
         usleep(20000);

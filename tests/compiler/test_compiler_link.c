@@ -1,14 +1,14 @@
 /* test_compiler_link.c - images: names, versions, weak data, host symbols, dependencies; other outputs; bad inputs. */
 #include "compiler_client.h"
 
+#include <cmocka.h>
 #include <dlfcn.h>
 #include <elf.h>
+#include <link.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,12 +186,14 @@ static elf_view view_of(int fd)
 static const char *version_of(const elf_view *view, const char *name)
 {
     for (size_t i = 1; i < view->symbol_count; i++) {
-        if (strcmp(view->strings + view->symbols[i].st_name, name) != 0 || view->symbols[i].st_shndx == SHN_UNDEF)
+        if (strcmp(view->strings + view->symbols[i].st_name, name) != 0 ||
+            view->symbols[i].st_shndx == SHN_UNDEF)
             continue;
         const Elf64_Verdef *definition = view->defined;
         while (definition->vd_ndx != (view->versions[i] & 0x7fff))
             definition = (const Elf64_Verdef *)((const char *)definition + definition->vd_next);
-        const Elf64_Verdaux *aux = (const Elf64_Verdaux *)((const char *)definition + definition->vd_aux);
+        const Elf64_Verdaux *aux =
+            (const Elf64_Verdaux *)((const char *)definition + definition->vd_aux);
         return view->strings + aux->vda_name;
     }
     return NULL;
@@ -200,7 +202,8 @@ static const char *version_of(const elf_view *view, const char *name)
 static const Elf64_Sym *undefined(const elf_view *view, const char *name)
 {
     for (size_t i = 1; i < view->symbol_count; i++) {
-        if (view->symbols[i].st_shndx == SHN_UNDEF && strcmp(view->strings + view->symbols[i].st_name, name) == 0)
+        if (view->symbols[i].st_shndx == SHN_UNDEF &&
+            strcmp(view->strings + view->symbols[i].st_name, name) == 0)
             return &view->symbols[i];
     }
     return NULL;
@@ -236,8 +239,8 @@ static void type_information_is_shared(void **state)
                                      "inline int &local() { static int n = counter; return n; }\n"
                                      "Base *make() { local()++; return new Derived; }\n",
                                      true));
-    static const char *const names[] = {"_ZTI4Base", "_ZTS4Base", "_ZTV7Derived", "counter", "_ZZ5localvE1n",
-                                        "_ZGVZ5localvE1n"};
+    static const char *const names[] = {"_ZTI4Base", "_ZTS4Base",     "_ZTV7Derived",
+                                        "counter",   "_ZZ5localvE1n", "_ZGVZ5localvE1n"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         assert_string_equal(version_of(&view, names[i]), "KILN_SHARED");
     assert_string_equal(version_of(&view, "_Z4makev"), "kiln-aa");
@@ -249,8 +252,9 @@ static void weak_data_of_archives_is_found(void **state)
     (void)state;
     link_builder link;
     link_init(&link, KILN__WIRE__OUTPUT_KIND__ARCHIVE, "");
-    add_fd(&link, "part.o", object_of("part.c", "__attribute__((weak)) int from_archive = 1;\n"
-                                                "int part(void) { return from_archive; }\n"),
+    add_fd(&link, "part.o",
+           object_of("part.c", "__attribute__((weak)) int from_archive = 1;\n"
+                               "int part(void) { return from_archive; }\n"),
            false);
     Kiln__Wire__LinkReply *archive = link_ok(&link);
     char bytes[65536];
@@ -260,7 +264,8 @@ static void weak_data_of_archives_is_found(void **state)
     kiln__wire__link_reply__free_unpacked(archive, NULL);
 
     link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-bb");
-    add_fd(&link, "main.o", object_of("main.c", "int part(void);\nint f(void) { return part(); }\n"), false);
+    add_fd(&link, "main.o",
+           object_of("main.c", "int part(void);\nint f(void) { return part(); }\n"), false);
     add_argument(&link, "-Labsent");
     add_argument(&link, "-L.");
     add_argument(&link, "-lpart");
@@ -268,12 +273,12 @@ static void weak_data_of_archives_is_found(void **state)
     elf_view view = view_of(lead.fds[reply->output_fd]);
     assert_string_equal(version_of(&view, "from_archive"), "KILN_SHARED");
     /* The archive was read; a shared library of that name would have won, and was looked for. */
-    const Kiln__Wire__Input *input =
-        find_input(reply->inputs, reply->n_inputs, in_directory("libpart.a"), KILN__WIRE__INPUT__KIND__FILE);
+    const Kiln__Wire__Input *input = find_input(
+        reply->inputs, reply->n_inputs, in_directory("libpart.a"), KILN__WIRE__INPUT__KIND__FILE);
     assert_non_null(input);
     assert_int_equal(input->digest.len, 32);
-    assert_non_null(
-        find_input(reply->inputs, reply->n_inputs, in_directory("libpart.so"), KILN__WIRE__INPUT__KIND__ABSENT));
+    assert_non_null(find_input(reply->inputs, reply->n_inputs, in_directory("libpart.so"),
+                               KILN__WIRE__INPUT__KIND__ABSENT));
     assert_non_null(find_input(reply->inputs, reply->n_inputs, in_directory("absent/libpart.so"),
                                KILN__WIRE__INPUT__KIND__ABSENT));
     kiln__wire__link_reply__free_unpacked(reply, NULL);
@@ -286,7 +291,8 @@ static void system_files_are_inputs(void **state)
     link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-cc");
     add_fd(&link, "a.o", object_of("a.c", "int f(void) { return 1; }\n"), false);
     Kiln__Wire__LinkReply *reply = link_ok(&link);
-    static const char *const names[] = {"/crti.o", "/crtbeginS.o", "/libc.so", "/libc.so.6", "/libgcc.a"};
+    static const char *const names[] = {"/crti.o", "/crtbeginS.o", "/libc.so", "/libc.so.6",
+                                        "/libgcc.a"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         bool found = false;
         for (size_t j = 0; j < reply->n_inputs; j++) {
@@ -306,7 +312,8 @@ static void system_files_are_inputs(void **state)
 static void references_to_dependencies_are_hidden_versions(void **state)
 {
     (void)state;
-    int base = image_of("kiln-base", "base.c", "int base_data = 5;\nint base(void) { return base_data; }\n", false);
+    int base = image_of("kiln-base", "base.c",
+                        "int base_data = 5;\nint base(void) { return base_data; }\n", false);
     link_builder link;
     link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-top");
     add_fd(&link, "top.o",
@@ -345,7 +352,8 @@ static void host_symbols_are_marked(void **state)
                                "extern int lent_data;\n"
                                "__attribute__((weak)) int maybe(void);\n"
                                "int own(void) { return 1; }\n"
-                               "int f(void) { return lent() + other() + puts(\"\") + own() + lent_data + (maybe ? maybe() : 0); }\n"),
+                               "int f(void) { return lent() + other() + puts(\"\") + own() + "
+                               "lent_data + (maybe ? maybe() : 0); }\n"),
            false);
     static const char *const names[] = {"lent", "lent_data", "maybe", "own", "puts", "unused"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -358,9 +366,12 @@ static void host_symbols_are_marked(void **state)
     assert_true(bytes_are(reply->used_host_symbols[2], "maybe"));
     elf_view view = view_of(lead.fds[reply->output_fd]);
     assert_null(undefined(&view, "lent"));
-    assert_non_null(undefined(&view, "\xec" "ent"));
-    assert_non_null(undefined(&view, "\xec" "ent_data"));
-    assert_non_null(undefined(&view, "\xed" "aybe"));
+    assert_non_null(undefined(&view, "\xec"
+                                     "ent"));
+    assert_non_null(undefined(&view, "\xec"
+                                     "ent_data"));
+    assert_non_null(undefined(&view, "\xed"
+                                     "aybe"));
     assert_non_null(undefined(&view, "other"));
     assert_non_null(undefined(&view, "puts"));
     kiln__wire__link_reply__free_unpacked(reply, NULL);
@@ -382,8 +393,10 @@ static void unversioned_libraries_win_over_host_symbols(void **state)
     kiln__wire__link_reply__free_unpacked(library, NULL);
 
     link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-host");
-    add_fd(&link, "user.o", object_of("user.c", "int lent(void), far(void);\nint f(void) { return lent() + far(); }\n"),
-           false);
+    add_fd(
+        &link, "user.o",
+        object_of("user.c", "int lent(void), far(void);\nint f(void) { return lent() + far(); }\n"),
+        false);
     add_path(&link, path);
     add_host_symbol(&link, "lent");
     add_host_symbol(&link, "far");
@@ -399,10 +412,11 @@ static void the_symbol_table_lists_what_is_exported(void **state)
     link_builder link;
     link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-table");
     add_fd(&link, "table.o",
-           object_of("table.cpp", "namespace ns { int function(int x) { return x; } }\n"
-                                  "int data[4];\nthread_local int local = 1;\n"
-                                  "static int internal() { return 1; }\n"
-                                  "extern \"C\" __attribute__((weak)) int weak() { return internal(); }\n"),
+           object_of("table.cpp",
+                     "namespace ns { int function(int x) { return x; } }\n"
+                     "int data[4];\nthread_local int local = 1;\n"
+                     "static int internal() { return 1; }\n"
+                     "extern \"C\" __attribute__((weak)) int weak() { return internal(); }\n"),
            true);
     Kiln__Wire__LinkReply *reply = link_ok(&link);
     Kiln__Wire__SymbolTable *table =
@@ -463,7 +477,8 @@ static void objects_and_bitcode_merge(void **state)
     (void)state;
     link_builder link;
     link_init(&link, KILN__WIRE__OUTPUT_KIND__OBJECT, "");
-    add_fd(&link, "one.o", object_of("one.c", "int two(void);\nint one(void) { return two() + 1; }\n"), false);
+    add_fd(&link, "one.o",
+           object_of("one.c", "int two(void);\nint one(void) { return two() + 1; }\n"), false);
     add_fd(&link, "two.o", object_of("two.c", "int two(void) { return 2; }\n"), false);
     Kiln__Wire__LinkReply *merged = link_ok(&link);
     int fd = lead.fds[merged->output_fd];
@@ -479,8 +494,9 @@ static void objects_and_bitcode_merge(void **state)
 
     int modules[2];
     for (int i = 0; i < 2; i++) {
-        Kiln__Wire__CompileReply *module = job_compile(&lead, in_directory(i ? "two.c" : "one.c"), "", defaults,
-                                                       KILN__WIRE__OUTPUT_KIND__BITCODE);
+        Kiln__Wire__CompileReply *module =
+            job_compile(&lead, in_directory(i ? "two.c" : "one.c"), "", defaults,
+                        KILN__WIRE__OUTPUT_KIND__BITCODE);
         assert_true(module->ok);
         modules[i] = lead.fds[module->output_fd];
         kiln__wire__compile_reply__free_unpacked(module, NULL);

@@ -1,13 +1,13 @@
 /* test_compiler_plan.c - locks, packages, comments in sources. */
 #include "compiler_client.h"
 
+#include <cmocka.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -54,15 +54,18 @@ static void comments_give_arguments(void **state)
     const char *const sources[] = {
         write_file("plain.c", "int x;\n"),
         write_file("words.c", "//kiln: -O3 -DNAME='a b' -DQUOTE=\\\"x\\\" \"-DTWO=c d\"\nint x;\n"),
-        write_file("script.c", "#!/usr/bin/env -S kiln run\n// kiln: -g --pkg kiln-test-one --pkg=kiln-test-two\r\n"),
+        write_file(
+            "script.c",
+            "#!/usr/bin/env -S kiln run\n// kiln: -g --pkg kiln-test-one --pkg=kiln-test-two\r\n"),
     };
     job lead;
     char variable[600];
     snprintf(variable, sizeof variable, "PKG_CONFIG_PATH=%s", test_directory());
     const char *const environment[] = {variable, NULL};
-    write_file("kiln-test-one.pc", "Name: one\nDescription: d\nVersion: 1.5\nCflags: -DONE -I/opt/one\nLibs: -L/opt/one -lone\n");
-    write_file("kiln-test-two.pc",
-               "Name: two\nDescription: d\nVersion: 2\nRequires: kiln-test-one\nCflags: -DTWO\nLibs: -ltwo\n");
+    write_file("kiln-test-one.pc", "Name: one\nDescription: d\nVersion: 1.5\nCflags: -DONE "
+                                   "-I/opt/one\nLibs: -L/opt/one -lone\n");
+    write_file("kiln-test-two.pc", "Name: two\nDescription: d\nVersion: 2\nRequires: "
+                                   "kiln-test-one\nCflags: -DTWO\nLibs: -ltwo\n");
     job_begin(&zygote, &lead, &(job_options){.environment = environment});
     Kiln__Wire__PlanReply *reply = plan_sources(&lead, sources, 3);
     assert_true(reply->ok);
@@ -76,9 +79,10 @@ static void comments_give_arguments(void **state)
     assert_int_equal(reply->sources[2]->n_arguments, 1);
     assert_int_equal(reply->sources[2]->n_packages, 2);
     assert_string_equal(reply->sources[2]->packages[1], "kiln-test-two");
-    assert_non_null(find_input(reply->inputs, reply->n_inputs, sources[1], KILN__WIRE__INPUT__KIND__FILE));
     assert_non_null(
-        find_input(reply->inputs, reply->n_inputs, in_directory("kiln-test-two.pc"), KILN__WIRE__INPUT__KIND__FILE));
+        find_input(reply->inputs, reply->n_inputs, sources[1], KILN__WIRE__INPUT__KIND__FILE));
+    assert_non_null(find_input(reply->inputs, reply->n_inputs, in_directory("kiln-test-two.pc"),
+                               KILN__WIRE__INPUT__KIND__FILE));
     bool defines_one = false, links_two = false;
     for (size_t i = 0; i < reply->n_package_compile_arguments; i++)
         defines_one |= bytes_are(reply->package_compile_arguments[i], "-DONE");
@@ -117,7 +121,8 @@ static void missing_packages_are_named(void **state)
     assert_int_equal(reply->diagnostics->n_diagnostics, 2);
     assert_true(has_message(reply->diagnostics, "'kiln-no-such-package' cannot be used"));
     assert_true(has_message(reply->diagnostics, "'kiln-test-one >= 9' cannot be used"));
-    assert_non_null(find_input(reply->inputs, reply->n_inputs, in_directory("kiln-no-such-package.pc"),
+    assert_non_null(find_input(reply->inputs, reply->n_inputs,
+                               in_directory("kiln-no-such-package.pc"),
                                KILN__WIRE__INPUT__KIND__ABSENT));
     kiln__wire__plan_reply__free_unpacked(reply, NULL);
     job_end(&lead);

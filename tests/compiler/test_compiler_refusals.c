@@ -1,12 +1,12 @@
 /* test_compiler_refusals.c - a compile writes nothing, loads no plugin, runs no program, whatever it is told. */
 #include "compiler_client.h"
 
+#include <cmocka.h>
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -63,14 +63,17 @@ static void side_products_are_dropped(void **state)
     const char *directory = in_directory("neutral");
     assert_int_equal(mkdir(directory, 0700), 0);
     write_file("neutral/inner.h", "int inner(void);\n");
-    const char *source = write_file("neutral/a.c", "#include \"inner.h\"\nint f(void) { return inner(); }\n");
+    const char *source =
+        write_file("neutral/a.c", "#include \"inner.h\"\nint f(void) { return inner(); }\n");
     size_t before = files_in(directory);
     for (size_t i = 0; i < sizeof neutral / sizeof neutral[0]; i++) {
         job unit;
-        const char *arguments[5] = {neutral[i][0], neutral[i][1], neutral[i][2], neutral[i][3], NULL};
+        const char *arguments[5] = {neutral[i][0], neutral[i][1], neutral[i][2], neutral[i][3],
+                                    NULL};
         print_message("%s %s\n", arguments[0], arguments[1] ? arguments[1] : "");
         job_begin(&zygote, &unit, &(job_options){.directory = directory});
-        Kiln__Wire__CompileReply *reply = job_compile(&unit, source, "", arguments, KILN__WIRE__OUTPUT_KIND__OBJECT);
+        Kiln__Wire__CompileReply *reply =
+            job_compile(&unit, source, "", arguments, KILN__WIRE__OUTPUT_KIND__OBJECT);
         if (!reply->ok)
             has_message(reply->diagnostics, "(nothing)");
         assert_true(reply->ok);
@@ -108,7 +111,8 @@ static void what_cannot_be_is_refused(void **state)
         const char *arguments[5] = {NULL};
         memcpy(arguments, refused[i].arguments, sizeof refused[i].arguments);
         job_begin(&zygote, &unit, &(job_options){.directory = directory});
-        Kiln__Wire__CompileReply *reply = job_compile(&unit, source, "", arguments, KILN__WIRE__OUTPUT_KIND__OBJECT);
+        Kiln__Wire__CompileReply *reply =
+            job_compile(&unit, source, "", arguments, KILN__WIRE__OUTPUT_KIND__OBJECT);
         if (reply->ok)
             print_message("%s was not refused\n", arguments[0]);
         assert_false(reply->ok);

@@ -1,12 +1,12 @@
 /* test_compiler_sources.c - every kind of source becomes what was asked for, or a clear error. */
 #include "compiler_client.h"
 
+#include <cmocka.h>
 #include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,8 @@ static void fails_with(const char *source, const char *language, const char *con
 static void c_and_cxx(void **state)
 {
     (void)state;
-    assert_int_equal(answer_of(write_file("a.c", "int answer(void) { return 42; }\n"), "", NULL), 42);
+    assert_int_equal(answer_of(write_file("a.c", "int answer(void) { return 42; }\n"), "", NULL),
+                     42);
     assert_int_equal(answer_of(write_file("a.cpp", "#include <vector>\n"
                                                    "extern \"C\" int answer() {\n"
                                                    "    try { std::vector<int>().at(3); }\n"
@@ -79,7 +80,8 @@ static void c_and_cxx(void **state)
                                                    "    return 0; }\n"),
                                "", NULL),
                      43);
-    assert_int_equal(answer_of(write_file("text", "int answer(void) { return 44; }\n"), "c", NULL), 44);
+    assert_int_equal(answer_of(write_file("text", "int answer(void) { return 44; }\n"), "c", NULL),
+                     44);
 }
 
 static void assembly_with_and_without_preprocessor(void **state)
@@ -87,10 +89,12 @@ static void assembly_with_and_without_preprocessor(void **state)
     (void)state;
     write_file("value.inc", "\t.set VALUE, 45\n");
     write_bytes("blob.bin", "\x2e\0\0\0", 4);
-    assert_int_equal(answer_of(write_file("a.s", "\t.include \"value.inc\"\n\t.text\n\t.globl answer\n"
-                                                 "\t.type answer,@function\nanswer:\n\tmovl $VALUE, %eax\n\tret\n"),
-                               "", &(job_options){.directory = test_directory()}),
-                     45);
+    assert_int_equal(
+        answer_of(write_file("a.s",
+                             "\t.include \"value.inc\"\n\t.text\n\t.globl answer\n"
+                             "\t.type answer,@function\nanswer:\n\tmovl $VALUE, %eax\n\tret\n"),
+                  "", &(job_options){.directory = test_directory()}),
+        45);
     assert_int_equal(answer_of(write_file("b.S", "#define NAME answer\n\t.text\n\t.globl NAME\n"
                                                  "NAME:\n\tmovl blob(%rip), %eax\n\tret\n"
                                                  "\t.data\nblob: .incbin \"blob.bin\"\n"),
@@ -103,15 +107,18 @@ static void what_assembly_includes_is_recorded(void **state)
     (void)state;
     write_bytes("inner.bin", "\x2f\0\0\0", 4);
     write_file("inner.inc", "\tmovl $1, %eax\n");
-    const char *source = write_file("c.s", "\t.globl answer\nanswer:\n\t.include \"inner.inc\"\n\tret\n"
-                                           "\t.data\n\t.incbin \"inner.bin\"\n");
+    const char *source =
+        write_file("c.s", "\t.globl answer\nanswer:\n\t.include \"inner.inc\"\n\tret\n"
+                          "\t.data\n\t.incbin \"inner.bin\"\n");
     job unit;
     job_begin(&zygote, &unit, &(job_options){.directory = test_directory()});
-    Kiln__Wire__CompileReply *reply = job_compile(&unit, source, "", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT);
+    Kiln__Wire__CompileReply *reply =
+        job_compile(&unit, source, "", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT);
     assert_true(reply->ok);
-    for (const char *const *name = (const char *const[]){"c.s", "inner.bin", "inner.inc", NULL}; *name; name++) {
-        const Kiln__Wire__Input *input =
-            find_input(reply->inputs, reply->n_inputs, in_directory(*name), KILN__WIRE__INPUT__KIND__FILE);
+    for (const char *const *name = (const char *const[]){"c.s", "inner.bin", "inner.inc", NULL};
+         *name; name++) {
+        const Kiln__Wire__Input *input = find_input(
+            reply->inputs, reply->n_inputs, in_directory(*name), KILN__WIRE__INPUT__KIND__FILE);
         assert_non_null(input);
         assert_int_equal(input->digest.len, 32);
     }
@@ -123,14 +130,16 @@ static void inline_incbin_is_recorded(void **state)
 {
     (void)state;
     write_bytes("inline.bin", "\x30\0\0\0", 4);
-    const char *source = write_file("d.c", "__asm__(\".data\\nblob: .incbin \\\"inline.bin\\\"\\n.text\\n\");\n"
-                                           "extern int blob;\nint answer(void) { return blob; }\n");
+    const char *source =
+        write_file("d.c", "__asm__(\".data\\nblob: .incbin \\\"inline.bin\\\"\\n.text\\n\");\n"
+                          "extern int blob;\nint answer(void) { return blob; }\n");
     job unit;
     job_begin(&zygote, &unit, &(job_options){.directory = test_directory()});
-    Kiln__Wire__CompileReply *reply = job_compile(&unit, source, "", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT);
+    Kiln__Wire__CompileReply *reply =
+        job_compile(&unit, source, "", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT);
     assert_true(reply->ok);
-    assert_non_null(
-        find_input(reply->inputs, reply->n_inputs, in_directory("inline.bin"), KILN__WIRE__INPUT__KIND__FILE));
+    assert_non_null(find_input(reply->inputs, reply->n_inputs, in_directory("inline.bin"),
+                               KILN__WIRE__INPUT__KIND__FILE));
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
     job_end(&unit);
 }
@@ -142,7 +151,8 @@ static void assembly_errors_name_the_line(void **state)
                KILN__WIRE__OUTPUT_KIND__OBJECT, "bad.s:2:2: error: invalid instruction mnemonic");
     fails_with(write_file("bad.S", "#define X\n\n\tnosuchinstruction %eax\n"), "", defaults,
                KILN__WIRE__OUTPUT_KIND__OBJECT, "bad.S:3:2: error: invalid instruction mnemonic");
-    fails_with(in_directory("bad.s"), "", defaults, KILN__WIRE__OUTPUT_KIND__BITCODE, "is assembly");
+    fails_with(in_directory("bad.s"), "", defaults, KILN__WIRE__OUTPUT_KIND__BITCODE,
+               "is assembly");
 }
 
 static const char module_text[] = "target triple = \"x86_64-pc-linux-gnu\"\n"
@@ -156,7 +166,8 @@ static void modules_as_text_and_as_bitcode(void **state)
 
     job unit;
     job_begin(&zygote, &unit, NULL);
-    Kiln__Wire__CompileReply *reply = job_compile(&unit, source, "", defaults, KILN__WIRE__OUTPUT_KIND__BITCODE);
+    Kiln__Wire__CompileReply *reply =
+        job_compile(&unit, source, "", defaults, KILN__WIRE__OUTPUT_KIND__BITCODE);
     assert_true(reply->ok);
     uint8_t bitcode[8192];
     ssize_t size = pread(unit.fds[reply->output_fd], bitcode, sizeof bitcode, 0);
@@ -167,7 +178,8 @@ static void modules_as_text_and_as_bitcode(void **state)
     /* Every truncation and many alterations are errors or modules, never the end of the job. */
     for (size_t cut = 4; cut < (size_t)size; cut += 97) {
         Kiln__Wire__CompileReply *cut_reply =
-            job_compile(&unit, write_bytes("cut.bc", bitcode, cut), "", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT);
+            job_compile(&unit, write_bytes("cut.bc", bitcode, cut), "", defaults,
+                        KILN__WIRE__OUTPUT_KIND__OBJECT);
         assert_false(cut_reply->ok);
         assert_true(cut_reply->diagnostics->n_diagnostics > 0);
         kiln__wire__compile_reply__free_unpacked(cut_reply, NULL);
@@ -181,8 +193,9 @@ static void altered_bitcode_never_ends_the_zygote(void **state)
     (void)state;
     job unit;
     job_begin(&zygote, &unit, NULL);
-    Kiln__Wire__CompileReply *reply = job_compile(&unit, write_file("b.c", "int f(int x) { return x * 3; }\n"), "",
-                                                  defaults, KILN__WIRE__OUTPUT_KIND__BITCODE);
+    Kiln__Wire__CompileReply *reply =
+        job_compile(&unit, write_file("b.c", "int f(int x) { return x * 3; }\n"), "", defaults,
+                    KILN__WIRE__OUTPUT_KIND__BITCODE);
     assert_true(reply->ok);
     uint8_t bitcode[16384];
     ssize_t size = pread(unit.fds[reply->output_fd], bitcode, sizeof bitcode, 0);
@@ -211,10 +224,12 @@ static void bad_modules_are_errors(void **state)
     (void)state;
     fails_with(write_file("bad.ll", "define i32 @f() {\n  ret i64 1\n}\n"), "", defaults,
                KILN__WIRE__OUTPUT_KIND__OBJECT, "bad.ll:2:");
-    fails_with(write_file("garbage.bc", "this is no bitcode\n"), "", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT,
-               "garbage.bc");
-    fails_with(write_file("arm.ll", "target triple = \"aarch64-linux-gnu\"\ndefine i32 @f() {\n  ret i32 1\n}\n"), "",
-               defaults, KILN__WIRE__OUTPUT_KIND__OBJECT, "was made for aarch64");
+    fails_with(write_file("garbage.bc", "this is no bitcode\n"), "", defaults,
+               KILN__WIRE__OUTPUT_KIND__OBJECT, "garbage.bc");
+    fails_with(
+        write_file("arm.ll",
+                   "target triple = \"aarch64-linux-gnu\"\ndefine i32 @f() {\n  ret i32 1\n}\n"),
+        "", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT, "was made for aarch64");
 }
 
 static void all_kinds_of_output(void **state)
@@ -248,7 +263,8 @@ static void all_kinds_of_output(void **state)
 static void a_script_line_is_blanked(void **state)
 {
     (void)state;
-    static const char text[] = "#!/usr/bin/env -S kiln run\nint answer(void) { return __LINE__; }\n";
+    static const char text[] =
+        "#!/usr/bin/env -S kiln run\nint answer(void) { return __LINE__; }\n";
     assert_int_equal(answer_of(write_file("script.c", text), "", NULL), 2);
     const memory_file files[] = {{"/kiln-memory/script.c", text}, {NULL, NULL}};
     assert_int_equal(answer_of("/kiln-memory/script.c", "", &(job_options){.files = files}), 2);
@@ -273,7 +289,8 @@ static void memory_headers_come_first_for_both_kinds_of_include(void **state)
     snprintf(include, sizeof include, "-I%s", in_directory("include"));
     snprintf(quote, sizeof quote, "-iquote%s", in_directory("include"));
     const char *const arguments[] = {"-fPIC", quote, include, NULL};
-    Kiln__Wire__CompileReply *reply = job_compile(&lead, source, "", arguments, KILN__WIRE__OUTPUT_KIND__OBJECT);
+    Kiln__Wire__CompileReply *reply =
+        job_compile(&lead, source, "", arguments, KILN__WIRE__OUTPUT_KIND__OBJECT);
     assert_true(reply->ok);
     /* What exists only in memory is no input. */
     for (size_t i = 0; i < reply->n_inputs; i++)
@@ -292,15 +309,18 @@ static void memory_headers_come_first_for_both_kinds_of_include(void **state)
 static void what_is_no_source_is_an_error(void **state)
 {
     (void)state;
-    fails_with(in_directory("missing.c"), "", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT, "no such file");
-    fails_with(in_directory("missing.s"), "", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT, "missing.s");
+    fails_with(in_directory("missing.c"), "", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT,
+               "no such file");
+    fails_with(in_directory("missing.s"), "", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT,
+               "missing.s");
     fails_with(test_directory(), "c", defaults, KILN__WIRE__OUTPUT_KIND__OBJECT, "error");
     fails_with(write_bytes("binary.c", "\177ELF\2\1\1\0\0\xff\xfe", 11), "", defaults,
                KILN__WIRE__OUTPUT_KIND__OBJECT, "error");
     const char *const other[] = {"--target=aarch64-linux-gnu", NULL};
-    fails_with(write_file("other.c", "int f(void) { return 1; }\n"), "", other, KILN__WIRE__OUTPUT_KIND__OBJECT,
-               "unable to create target");
-    fails_with(write_file("other.s", "\tret\n"), "", other, KILN__WIRE__OUTPUT_KIND__OBJECT, "only x86-64");
+    fails_with(write_file("other.c", "int f(void) { return 1; }\n"), "", other,
+               KILN__WIRE__OUTPUT_KIND__OBJECT, "unable to create target");
+    fails_with(write_file("other.s", "\tret\n"), "", other, KILN__WIRE__OUTPUT_KIND__OBJECT,
+               "only x86-64");
 }
 
 int main(void)

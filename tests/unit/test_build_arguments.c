@@ -177,9 +177,8 @@ static void test_separate_paths(void **state)
 {
     (void)state;
     static const char *const options[] = {
-        "-I",         "-L",       "-F",           "-isystem",      "-iquote",
-        "-idirafter", "-include", "-imacros",     "-isysroot",     "--sysroot",
-        "-iprefix",   "-B",       "-include-pch", "-isystem-after"};
+        "-I",        "-L",        "-F",       "-isystem", "-iquote",      "-idirafter",
+        "-isysroot", "--sysroot", "-iprefix", "-B",       "-include-pch", "-isystem-after"};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         check_absolute(NULL, options[i], options[i]);
         check_absolute(options[i], "x/y", "/base/x/y");

@@ -26,14 +26,22 @@
 static char fake_path[fixture_path_size]; /* the compiler's: this program */
 static char fake_log_path[fixture_path_size];
 
-/* How the process begins (HELLO), what its jobs do (JOB) at which request (AT) for which source
- * (UNIT, a part of its path); "" for what a good one does. */
+/* Settings stand in a file, so that a process that runs already follows them. */
+static UNUSED void fake_write_setting(const char *name, const char *value)
+{
+    char path[fixture_path_size + 32];
+    snprintf(path, sizeof path, "%s.%s", fake_log_path, name);
+    write_file(path, value);
+}
+
+/* How the process begins (hello), what its jobs do (job) at which request (at) for which source
+ * (unit, a part of its path); "" for what a good one does. */
 static UNUSED void fake_set(const char *hello, const char *job, const char *at, const char *unit)
 {
-    setenv("FAKE_HELLO", hello, 1);
-    setenv("FAKE_JOB", job, 1);
-    setenv("FAKE_AT", at, 1);
-    setenv("FAKE_UNIT", unit, 1);
+    fake_write_setting("hello", hello);
+    fake_write_setting("job", job);
+    fake_write_setting("at", at);
+    fake_write_setting("unit", unit);
 }
 
 static UNUSED void fake_reset(void)
@@ -64,10 +72,19 @@ static UNUSED int fake_count(const char *what)
             _exit(99);                                                                             \
     } while (0)
 
-static const char *fake_setting(const char *name)
+static const char *fake_environment(const char *name)
 {
     const char *value = getenv(name);
     return value ? value : "";
+}
+
+static const char *fake_setting(const char *name)
+{
+    uint8_t *bytes;
+    size_t size;
+    char path[fixture_path_size + 32];
+    snprintf(path, sizeof path, "%s.%s", fake_environment("FAKE_LOG"), name);
+    return os_read_file(AT_FDCWD, path, &bytes, &size) == 0 ? (char *)bytes : "";
 }
 
 static __attribute__((format(printf, 1, 2))) void fake_log(const char *format, ...)
@@ -78,7 +95,7 @@ static __attribute__((format(printf, 1, 2))) void fake_log(const char *format, .
     int length = vsnprintf(line, sizeof line - 1, format, arguments);
     va_end(arguments);
     line[length++] = '\n';
-    int fd = open(fake_setting("FAKE_LOG"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int fd = open(fake_environment("FAKE_LOG"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd >= 0)
         DIE_UNLESS(write(fd, line, (size_t)length) == length);
     close(fd);
@@ -121,20 +138,20 @@ static void fake_exited(fake_job *job, const char *how)
 /* Whether the request at hand is the one that goes wrong. */
 static bool fake_is_due(const char *at, const char *unit)
 {
-    return *fake_setting("FAKE_JOB") && strcmp(fake_setting("FAKE_AT"), at) == 0 &&
-           strstr(unit, fake_setting("FAKE_UNIT"));
+    return *fake_setting("job") && strcmp(fake_setting("at"), at) == 0 &&
+           strstr(unit, fake_setting("unit"));
 }
 
 static bool fake_does(const char *at, const char *unit, const char *job)
 {
-    return fake_is_due(at, unit) && strcmp(fake_setting("FAKE_JOB"), job) == 0;
+    return fake_is_due(at, unit) && strcmp(fake_setting("job"), job) == 0;
 }
 
 /* What goes wrong with any request alike. */
 static void fake_misbehave(fake_job *job, const char *at, const char *unit)
 {
     static const uint8_t garbage[64] = {0xff, 1, 2, 3};
-    const char *how = fake_setting("FAKE_JOB");
+    const char *how = fake_setting("job");
     if (!fake_is_due(at, unit))
         return;
     fake_log("%s at %s %s", how, at, unit);
@@ -331,10 +348,10 @@ static void fake_compile(fake_job *job, const wire_frame *frame)
         inputs[reply.n_inputs++] = fake_input(path_join(absent, "absent.h"), INPUT_ABSENT, NULL);
     }
     /* The source changes while it compiles: every time, or the first time. */
-    bool once = fake_does("compile", path, "edit-once") && fake_setting("FAKE_ONCE")[0] &&
-                access(fake_setting("FAKE_ONCE"), F_OK) != 0;
+    bool once = fake_does("compile", path, "edit-once") && fake_environment("FAKE_ONCE")[0] &&
+                access(fake_environment("FAKE_ONCE"), F_OK) != 0;
     if (once)
-        close(open(fake_setting("FAKE_ONCE"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        close(open(fake_environment("FAKE_ONCE"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     if (once || fake_does("compile", path, "edit"))
         close(open(path_join(path_parent(path), "absent.h"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     if (once)
@@ -505,8 +522,8 @@ static void fake_hello(const char *how)
 {
     Kiln__Wire__Hello hello = KILN__WIRE__HELLO__INIT;
     digest identity =
-        digest_of(fake_setting("FAKE_IDENTITY"), strlen(fake_setting("FAKE_IDENTITY")));
-    ProtobufCBinaryData file = wire_bytes(fake_setting("FAKE_IDENTITY_FILE"));
+        digest_of(fake_environment("FAKE_IDENTITY"), strlen(fake_environment("FAKE_IDENTITY")));
+    ProtobufCBinaryData file = wire_bytes(fake_environment("FAKE_IDENTITY_FILE"));
     uint8_t body[1024];
     hello.protocol = strcmp(how, "protocol") == 0 ? kiln_wire_protocol + 1 : kiln_wire_protocol;
     hello.version = strcmp(how, "version") == 0 ? "9.8.7" : KILN_VERSION_STRING;
@@ -540,7 +557,7 @@ static void fake_begin(const char *how)
     }
     if (strcmp(how, "replaced") == 0) {
         /* An update of the files behind the identity, after it was computed. */
-        fake_append(fake_setting("FAKE_IDENTITY_FILE"), "updated");
+        fake_append(fake_environment("FAKE_IDENTITY_FILE"), "updated");
         settle();
     }
     fake_hello(how);
@@ -552,7 +569,7 @@ static void fake_begin(const char *how)
 static _Noreturn void fake_run(void)
 {
     signal(SIGCHLD, SIG_IGN);
-    fake_begin(fake_setting("FAKE_HELLO"));
+    fake_begin(fake_setting("hello"));
     for (;;) {
         static wire_frame frame;
         if (wire_receive(fake_control, &frame) != WIRE_OK)
