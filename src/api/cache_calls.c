@@ -20,14 +20,20 @@ static kiln_status store_of(kiln_session **session, store **store, kiln_error **
                               "this session works without a cache");
 }
 
+/* The store of a session and all that is in it; the listing is the caller's. */
+static kiln_status list_store(kiln_session **session, store **store, cache_listing *listing,
+                              kiln_error **error)
+{
+    kiln_status status = store_of(session, store, error);
+    return status == KILN_OK ? cache_list(*store, listing, error) : status;
+}
+
 kiln_status kiln_cache_statistics_read(kiln_session *session, kiln_cache_statistics *statistics,
                                        kiln_error **error)
 {
     store *store;
     cache_listing listing;
-    kiln_status status = store_of(&session, &store, error);
-    if (status == KILN_OK)
-        status = cache_list(store, &listing, error);
+    kiln_status status = list_store(&session, &store, &listing, error);
     if (status != KILN_OK)
         return status;
     kiln_cache_statistics ours = {.entry_count = listing.count, .total_bytes = listing.total_bytes};
@@ -50,9 +56,7 @@ kiln_status kiln_cache_list(kiln_session *session,
 {
     store *store;
     cache_listing listing;
-    kiln_status status = store_of(&session, &store, error);
-    if (status == KILN_OK)
-        status = cache_list(store, &listing, error);
+    kiln_status status = list_store(&session, &store, &listing, error);
     if (status != KILN_OK)
         return status;
     bool more = true;
@@ -79,9 +83,7 @@ kiln_status kiln_cache_verify(kiln_session *session, uint64_t *checked, uint64_t
     store *store;
     cache_listing listing;
     uint64_t bad = 0, freed = 0;
-    kiln_status status = store_of(&session, &store, error);
-    if (status == KILN_OK)
-        status = cache_list(store, &listing, error);
+    kiln_status status = list_store(&session, &store, &listing, error);
     if (status != KILN_OK)
         return status;
     for (size_t i = 0; i < listing.count; i++)
@@ -102,9 +104,7 @@ kiln_status kiln_cache_collect(kiln_session *session, uint64_t max_bytes, uint64
 {
     store *store;
     cache_listing listing;
-    kiln_status status = store_of(&session, &store, error);
-    if (status == KILN_OK)
-        status = cache_list(store, &listing, error);
+    kiln_status status = list_store(&session, &store, &listing, error);
     if (status != KILN_OK)
         return status;
     uint64_t count = 0, freed = 0, left = listing.total_bytes;
@@ -135,15 +135,13 @@ kiln_status kiln_cache_clear(kiln_session *session, uint64_t *removed, kiln_erro
 {
     store *store;
     cache_listing listing;
-    uint64_t count = 0, freed = 0;
-    kiln_status status = store_of(&session, &store, error);
-    if (status == KILN_OK)
-        status = cache_list(store, &listing, error);
+    uint64_t count = 0;
+    kiln_status status = list_store(&session, &store, &listing, error);
     if (status != KILN_OK)
         return status;
     for (size_t i = 0; i < listing.count; i++)
         count += cache_remove(store, &listing.items[i]);
-    cache_sweep(store, &freed);
+    cache_strip(store);
     if (removed)
         *removed = count;
     cache_listing_destroy(&listing);

@@ -230,6 +230,7 @@ bool cache_remove(store *store, const cache_entry *entry)
 
 typedef struct sweeper {
     store *store;
+    bool all; /* what is young too, and what a new load would make again */
     uint64_t removed, freed_bytes;
 } sweeper;
 
@@ -244,12 +245,13 @@ static bool content_exists(const store *store, const digest *content)
     return false;
 }
 
-static bool leads_somewhere(const store *store, const record *record)
+static bool leads_somewhere(const sweeper *sweeper, const record *record)
 {
     for (uint32_t i = 0; i < record->result_count; i++) {
         record_entry result = record_result(record, i);
         /* A record without a name is the compiler's identity, which has no content. */
-        if (!*result.name || content_exists(store, &result.fixed.content))
+        bool is_identity = !*result.name;
+        if (is_identity ? !sweeper->all : content_exists(sweeper->store, &result.fixed.content))
             return true;
     }
     return false;
@@ -264,7 +266,7 @@ static bool sweep_record(int directory, const char *name, const struct stat *sta
     if (name[0] == '.')
         return true; /* a writer's temporary file */
     bool whole = read_record_at(directory, name, &record);
-    bool useful = whole && leads_somewhere(sweeper->store, &record);
+    bool useful = whole && leads_somewhere(sweeper, &record);
     if (whole)
         record_destroy(&record);
     if (useful || unlinkat(directory, name, 0))
@@ -290,22 +292,102 @@ static void remove_sources(const sweeper *sweeper, const char *key_hex)
     walk(store_directory(sweeper->store), name, remove_file, (void *)sweeper);
 }
 
+static bool is_old(const struct stat *status)
+{
+    const int64_t hour_ns = INT64_C(3600) * 1000000000;
+    return os_clock_file_ns() - (int64_t)status->st_mtim.tv_sec * 1000000000 > hour_ns;
+}
+
 /* What a writer that was killed has left behind; one that is at work needs no hour. */
 static bool sweep_temporary(int directory, const char *name, const struct stat *status, void *data)
 {
     static const char prefix[] = ".tmp-";
-    const int64_t hour_ns = INT64_C(3600) * 1000000000;
-    int64_t age_ns = os_clock_file_ns() - (int64_t)status->st_mtim.tv_sec * 1000000000;
-    if (strncmp(name, prefix, sizeof prefix - 1) == 0 && age_ns > hour_ns)
+    sweeper *sweeper = data;
+    if (strncmp(name, prefix, sizeof prefix - 1) == 0 && (sweeper->all || is_old(status)))
         remove_file(directory, name, status, data);
     return true;
+}
+
+/* Whoever opens a lock, but does not hold it yet when its name goes, builds without the others
+ * knowing: work done twice, and nothing worse. */
+static bool sweep_lock(int directory, const char *name, const struct stat *status, void *data)
+{
+    sweeper *sweeper = data;
+    if ((sweeper->all || is_old(status)) && !is_in_use(directory, name))
+        remove_file(directory, name, status, data);
+    return true;
+}
+
+/* What is noted of contents by their name, and outlived them: used/ and symbols/. */
+static bool sweep_note(int directory, const char *name, const struct stat *status, void *data)
+{
+    sweeper *sweeper = data;
+    digest content;
+    if (digest_from_hex(name, &content) && !content_exists(sweeper->store, &content))
+        remove_file(directory, name, status, data);
+    return true;
+}
+
+/* Remove empty folders below `folder`, and it too if `itself` is set. */
+static void remove_empty(int parent, const char *folder, bool itself)
+{
+    int directory = openat(parent, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *stream = directory < 0 ? NULL : fdopendir(directory);
+    if (!stream) {
+        if (directory >= 0)
+            close(directory);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(stream));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN))
+            remove_empty(directory, entry->d_name, true);
+    closedir(stream);
+    if (itself)
+        unlinkat(parent, folder, AT_REMOVEDIR); /* fails where something is left */
+}
+
+static void sweep(sweeper *sweeper)
+{
+    int root = store_directory(sweeper->store);
+    walk(root, "records", sweep_record, sweeper);
+    walk(root, ".", sweep_temporary, sweeper);
+    walk(root, "locks", sweep_lock, sweeper);
+    walk(root, "used", sweep_note, sweeper);
+    walk(root, "symbols", sweep_note, sweeper);
+    remove_empty(root, "sources", false);
 }
 
 uint64_t cache_sweep(store *store, uint64_t *freed_bytes)
 {
     sweeper sweeper = {.store = store};
-    walk(store_directory(store), "records", sweep_record, &sweeper);
-    walk(store_directory(store), ".", sweep_temporary, &sweeper);
+    sweep(&sweeper);
     *freed_bytes += sweeper.freed_bytes;
     return sweeper.removed;
+}
+
+static bool find_any(int directory, const char *name, const struct stat *status, void *data)
+{
+    (void)directory;
+    (void)status;
+    *(bool *)data |= name[0] != '.';
+    return !*(bool *)data;
+}
+
+void cache_strip(store *store)
+{
+    static const char *const folders[] = {"records", "images", "objects", "symbols",
+                                          "sources", "used",   "locks",   "reasons"};
+    sweeper sweeper = {.store = store, .all = true};
+    int root = store_directory(store);
+    bool left = false;
+    sweep(&sweeper);
+    walk(root, "reasons", remove_file, &sweeper);
+    unlinkat(root, "last-miss", 0);
+    walk(root, "images", find_any, &left);
+    walk(root, "objects", find_any, &left);
+    if (!left)
+        walk(root, "sources", remove_file, &sweeper);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        remove_empty(root, folders[i], true);
 }

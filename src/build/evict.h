@@ -30,8 +30,13 @@ void cache_listing_destroy(cache_listing *listing);
 bool cache_entry_is_whole(store *store, const cache_entry *entry);
 /* Remove an entry with all that belongs to it. false where it is in use. */
 bool cache_remove(store *store, const cache_entry *entry);
-/* Remove records whose every result has lost its content, and what only they need; and what killed
- * writers have left behind. The number of records. */
+/* Remove records whose every result has lost its content, and what only they need; what is noted of
+ * contents that are gone; locks that nobody holds, and what killed writers have left behind, once
+ * they are an hour old. The number of records. */
 uint64_t cache_sweep(store *store, uint64_t *freed_bytes);
+/* The same after everything was removed that is not in use: locks and writers' remains of any age,
+ * why loads were misses, what is known of the compiler, and empty folders go too. Statistics stay.
+ */
+void cache_strip(store *store);
 
 #endif

@@ -70,23 +70,24 @@ bool job_attach(job *job, int fd, uint32_t *index)
 
 static kiln_status tell_exit(const job *job, const Kiln__Wire__Exited *exited, kiln_error **error)
 {
-    const char *detail = exited->detail[0] ? exited->detail : job->subject;
     if (exited->timed_out)
         return error_set(error, KILN_LIMIT, KILN_PHASE_COMPILE,
-                         "compiling took longer than the limit of time allows (%s): simplify the "
+                         "compiling '%s' took longer than the limit of time allows: simplify the "
                          "source, or raise job_seconds (--time-limit)",
-                         detail);
+                         job->subject);
     if (exited->out_of_memory)
         return error_set(error, KILN_LIMIT, KILN_PHASE_COMPILE,
-                         "compiling needs more memory than the limit allows (%s): simplify the "
+                         "compiling '%s' needs more memory than the limit allows: simplify the "
                          "source, or raise job_memory_bytes (--memory-limit)",
-                         detail);
+                         job->subject);
     if (exited->signal)
         return error_set(error, KILN_COMPILER, KILN_PHASE_COMPILE,
-                         "the compiler's job was ended by signal %d (%s) while it worked on %s",
-                         exited->signal, strsignal(exited->signal), detail);
+                         "the compiler's job was ended by signal %d (%s) while it worked on '%s'",
+                         exited->signal, strsignal(exited->signal), job->subject);
     return error_set(error, KILN_COMPILER, KILN_PHASE_COMPILE,
-                     "the compiler's job gave up with status %d: %s", exited->exit_status, detail);
+                     "the compiler's job gave up with status %d while it worked on '%s'%s%s",
+                     exited->exit_status, job->subject, exited->detail[0] ? ": " : "",
+                     exited->detail);
 }
 
 static kiln_status tell_loss(const job *job, wire_status lost, kiln_error **error)
@@ -94,7 +95,7 @@ static kiln_status tell_loss(const job *job, wire_status lost, kiln_error **erro
     if (lost == WIRE_NO_MEMORY)
         return error_no_memory(error);
     return error_set(error, KILN_COMPILER, KILN_PHASE_COMPILE,
-                     "the compiler process has gone while it worked on %s (%s): the next load "
+                     "the compiler process has gone while it worked on '%s' (%s): the next load "
                      "starts another",
                      job->subject, wire_status_text(lost));
 }
@@ -231,7 +232,7 @@ static bool take_string(const char **to, const ProtobufCBinaryData *from, bool e
     *to = NULL;
     if (from->len == 0 && empty_is_null)
         return true;
-    *to = strndup((const char *)from->data, from->len);
+    *to = strndup(from->len ? (const char *)from->data : "", from->len);
     return *to != NULL;
 }
 

@@ -23,11 +23,9 @@ static uint64_t checksum(const uint8_t *bytes, size_t size)
     return XXH3_64bits(bytes + sizeof(record_header), size - sizeof(record_header));
 }
 
-result_view record_view(const record *record, uint32_t index)
+static result_view view_at(uint8_t *at)
 {
-    assert(index < record->result_count);
     result_view view;
-    uint8_t *at = record->bytes + record->offsets[index];
     view.header = (result_header *)at;
     at += sizeof(result_header);
     view.directories = (result_directory *)at;
@@ -38,6 +36,12 @@ result_view record_view(const record *record, uint32_t index)
     at += view.header->payload_size;
     view.strings = (char *)at;
     return view;
+}
+
+result_view record_view(const record *record, uint32_t index)
+{
+    assert(index < record->result_count);
+    return view_at(record->bytes + record->offsets[index]);
 }
 
 /* ---- reading ---- */
@@ -300,6 +304,31 @@ static void add_result(text *to, const maker *maker, size_t input_count, const r
     add_aligned(to, "", 1);
 }
 
+/* Whether two results have the same inputs, as far as these decide: with other identities alone, the
+ * one holds where the other does. The layout follows from the inputs, which are sorted. */
+static bool has_same_inputs(const result_view *a, const result_view *b)
+{
+    if (a->header->directory_count != b->header->directory_count ||
+        a->header->input_count != b->header->input_count ||
+        a->header->strings_size != b->header->strings_size ||
+        memcmp(a->strings, b->strings, a->header->strings_size) != 0)
+        return false;
+    for (uint32_t i = 0; i < a->header->directory_count; i++)
+        if (a->directories[i].path_offset != b->directories[i].path_offset ||
+            a->directories[i].input_count != b->directories[i].input_count)
+            return false;
+    for (uint32_t i = 0; i < a->header->input_count; i++) {
+        const result_input *left = &a->inputs[i], *right = &b->inputs[i];
+        bool timed = left->exact || left->state == INPUT_LISTED || left->state == INPUT_CLOCK ||
+                     (left->state == INPUT_READ && digest_is_zero(&left->content));
+        if (left->name_offset != right->name_offset || left->state != right->state ||
+            left->exact != right->exact || !digest_equal(&left->content, &right->content) ||
+            (timed && !os_identity_equal(&left->identity, &right->identity)))
+            return false;
+    }
+    return true;
+}
+
 static bool assemble(record *made, const record *old, const maker *maker, size_t input_count,
                      const record_entry *entry)
 {
@@ -308,10 +337,13 @@ static bool assemble(record *made, const record *old, const maker *maker, size_t
     memcpy(header.magic, record_magic, sizeof header.magic);
     text_add(&bytes, &header, sizeof header);
     add_result(&bytes, maker, input_count, entry);
-    for (uint32_t i = 0; old && i < old->result_count; i++) {
+    for (uint32_t i = 0; old && !bytes.failed && i < old->result_count; i++) {
         if (header.result_count == record_max_results)
             break;
+        result_view fresh = view_at((uint8_t *)bytes.bytes + sizeof header);
         result_view view = record_view(old, i);
+        if (has_same_inputs(&fresh, &view))
+            continue;
         text_add(&bytes, view.header, view.header->size);
         header.result_count++;
     }

@@ -177,6 +177,38 @@ llvm::Error hide_needed_versions(const ElfFile &file, llvm::MutableArrayRef<char
     return llvm::Error::success();
 }
 
+// LLD writes R_X86_64_DTPMOD64 with the symbol even where that is the image's own and cannot be preempted (its offset is a
+// constant then). glibc would look it up and take the module of a host's thread-local of that name: symbol 0 means "this image".
+// Weak variables, which have the shared version, are to be looked up.
+llvm::Error bind_own_thread_locals(const ElfFile &file, llvm::MutableArrayRef<char> image)
+{
+    auto table = symbol_table(file, llvm::ELF::SHT_DYNSYM);
+    if (!table)
+        return table.takeError();
+    auto sections = file.sections();
+    if (!sections)
+        return sections.takeError();
+    for (const ElfSection &section : *sections) {
+        if (section.sh_type != llvm::ELF::SHT_RELA || !(section.sh_flags & llvm::ELF::SHF_ALLOC))
+            continue;
+        auto relocations = file.relas(section);
+        if (!relocations)
+            return relocations.takeError();
+        for (const ElfFile::Elf_Rela &relocation : *relocations) {
+            uint32_t index = relocation.getSymbol(false);
+            if (relocation.getType(false) != llvm::ELF::R_X86_64_DTPMOD64 || index == 0 ||
+                index >= table->symbols.size() || table->symbols[index].isUndefined())
+                continue;
+            if (table->symbols[index].getBinding() != llvm::ELF::STB_GLOBAL)
+                continue;
+            size_t offset = size_t(reinterpret_cast<const char *>(&relocation) - image.data());
+            auto *own = reinterpret_cast<ElfFile::Elf_Rela *>(image.data() + offset);
+            own->setSymbolAndType(0, llvm::ELF::R_X86_64_DTPMOD64, false);
+        }
+    }
+    return llvm::Error::success();
+}
+
 llvm::Error mark_host_references(const ElfFile &file, llvm::MutableArrayRef<char> image,
                                  const PatchRequest &request, std::vector<std::string> &used)
 {
@@ -278,6 +310,8 @@ llvm::Error patch_image(llvm::MutableArrayRef<char> image, const PatchRequest &r
     if (!file)
         return file.takeError();
     if (llvm::Error error = hide_needed_versions(*file, image, request.dependency_ids))
+        return error;
+    if (llvm::Error error = bind_own_thread_locals(*file, image))
         return error;
     return mark_host_references(*file, image, request, used_host_symbols);
 }

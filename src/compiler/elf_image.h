@@ -47,6 +47,7 @@ struct PatchRequest {
 
 // Change an image in place, once, after its link:
 //  - references to dependencies take definitions of the right version alone (else glibc would take the host's unversioned ones);
+//  - its own strong thread-local variables are bound to it;
 //  - references to host symbols get the high bit of their name's first byte set: no name that the process exports is like that.
 // *used_host_symbols: the latter, sorted.
 llvm::Error patch_image(llvm::MutableArrayRef<char> image, const PatchRequest &request,

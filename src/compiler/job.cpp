@@ -3,6 +3,7 @@
 // Setup comes first and shapes the process (directory, environment, umask, memory files); then requests are answered in order. A
 // frame that cannot be understood ends the job: the host is of another version, or not the host.
 #include "compiler/job.h"
+#include "compiler/job_process.h"
 #include "compiler/compile.h"
 #include "compiler/link.h"
 #include "compiler/memory_file.h"
@@ -219,8 +220,10 @@ bool Job::compile(const wire_frame &frame)
     request.output = OutputKind(compile->output);
     request.codegen_units = compile->codegen_units;
     CompileResult result;
-    if (!refuse_if_not_set_up(result.diagnostics))
+    if (!refuse_if_not_set_up(result.diagnostics)) {
+        TimeLimit limit;
         result = kiln::compile(request, surroundings_);
+    }
 
     MessageArena arena;
     Kiln__Wire__CompileReply reply = KILN__WIRE__COMPILE_REPLY__INIT;
@@ -313,8 +316,10 @@ bool Job::link(const wire_frame &frame)
     if (!request)
         return false;
     LinkResult result;
-    if (!refuse_if_not_set_up(result.diagnostics))
+    if (!refuse_if_not_set_up(result.diagnostics)) {
+        TimeLimit limit;
         result = kiln::link(*request, surroundings_);
+    }
 
     MessageArena arena;
     Kiln__Wire__LinkReply reply = KILN__WIRE__LINK_REPLY__INIT;

@@ -8,6 +8,7 @@
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/PrettyStackTrace.h"
 #include "llvm/Support/Signals.h"
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/thread.h"
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <fcntl.h>
 #include <new>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -94,8 +96,17 @@ int receive_assignment(int channel, JobLimits &limits)
     return socket;
 }
 
+uint32_t seconds_a_request; // the job's limit; 0: none
+
+void set_alarm(uint32_t seconds)
+{
+    itimerval timer{{0, 0}, {time_t(seconds), 0}};
+    setitimer(ITIMER_REAL, &timer, nullptr); // SIGALRM, whose default is to end the process
+}
+
 void apply_limits(const JobLimits &limits)
 {
+    seconds_a_request = limits.seconds;
     rlimit none{0, 0};
     setrlimit(RLIMIT_CORE, &none);
     if (limits.memory_bytes > 0) {
@@ -148,6 +159,13 @@ void close_and_forget(int &fd)
     fd = -1;
 }
 
+// Fatal errors that only a limit of memory explains.
+bool tells_of_memory(llvm::StringRef words)
+{
+    return words.contains("pthread_create failed") || words.contains("out of memory") ||
+           words.contains("Cannot allocate memory");
+}
+
 // The last bytes of what a child wrote.
 std::string last_words(int fd)
 {
@@ -158,10 +176,20 @@ std::string last_words(int fd)
     std::string text(size_t(size - from), '\0');
     ssize_t got = pread(fd, text.data(), text.size(), from);
     text.resize(got > 0 ? size_t(got) : 0);
-    return text;
+    return llvm::StringRef(text).rtrim().str();
 }
 
 } // namespace
+
+TimeLimit::TimeLimit()
+{
+    set_alarm(seconds_a_request);
+}
+
+TimeLimit::~TimeLimit()
+{
+    set_alarm(0);
+}
 
 ChildProcess ChildProcess::fork_waiting()
 {
@@ -237,9 +265,11 @@ ChildEnd ChildProcess::end()
         end.signal = WTERMSIG(status);
     else
         end.exit_status = WEXITSTATUS(status);
-    end.out_of_memory = end.exit_status == exit_out_of_memory;
-    if (status != 0)
+    end.timed_out = end.signal == SIGALRM;
+    // A crash's trace names Clang's insides, not the source, which the host knows; the words of a fatal error are worth telling.
+    if (end.exit_status == exit_fatal_error)
         end.detail = last_words(words_);
+    end.out_of_memory = end.exit_status == exit_out_of_memory || tells_of_memory(end.detail);
     return end;
 }
 

@@ -24,7 +24,19 @@ struct ChildEnd {
     int exit_status = 0;
     int signal = 0;
     bool out_of_memory = false;
+    bool timed_out = false;
     std::string detail; // the end of what it wrote to standard error; empty after a good end
+};
+
+// In a job's process: the limit of time holds while one of these lives, which is while a request is worked on; waiting for the
+// host, or for another builder's lock, costs nothing.
+class TimeLimit
+{
+  public:
+    TimeLimit();
+    ~TimeLimit();
+    TimeLimit(const TimeLimit &) = delete;
+    TimeLimit &operator=(const TimeLimit &) = delete;
 };
 
 // A forked child, waiting or at work. Owns its descriptors; not its life: see end().

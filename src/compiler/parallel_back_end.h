@@ -47,7 +47,7 @@ private:
     std::string suffix_;
     InputLog &log_;
     DiagnosticList &list_;
-    std::optional<Partition> partition_;
+    std::unique_ptr<Partition> partition_;
     std::vector<Piece> pieces_;
     unsigned running_ = 0;
     Piece *own_ = nullptr;       // in a child

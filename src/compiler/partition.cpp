@@ -105,24 +105,24 @@ llvm::Function *only_caller(const llvm::Function &function)
 
 } // namespace
 
-std::optional<Partition> Partition::plan(llvm::Module &module, unsigned at_once)
+std::unique_ptr<Partition> Partition::plan(llvm::Module &module, unsigned at_once)
 {
     uint64_t total = 0;
     for (const llvm::Function &function : module)
         total += is_owned(function) ? function.getInstructionCount() : 0;
     uint64_t count = std::min<uint64_t>(total / smallest_piece, at_once * pieces_per_worker);
-    Partition partition(module);
-    if (count < 2 || !partition.can_be_cut())
-        return std::nullopt;
+    std::unique_ptr<Partition> partition(new Partition(module));
+    if (count < 2 || !partition->can_be_cut())
+        return nullptr;
     uint64_t piece_weight = total / count;
-    partition.join_fixed_groups();
-    partition.join_single_callers(piece_weight / 2);
-    partition.assign_functions(piece_weight);
-    if (partition.piece_count() < 2)
-        return std::nullopt;
-    partition.assign_rest();
-    partition.choose_imports();
-    partition.find_shared();
+    partition->join_fixed_groups();
+    partition->join_single_callers(piece_weight / 2);
+    partition->assign_functions(piece_weight);
+    if (partition->piece_count() < 2)
+        return nullptr;
+    partition->assign_rest();
+    partition->choose_imports();
+    partition->find_shared();
     return partition;
 }
 

@@ -11,7 +11,7 @@
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/IR/Module.h"
 
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,9 +21,9 @@ namespace kiln
 class Partition
 {
 public:
-    // nullopt where the module is better left whole: it is small, or holds what cannot be cut (assembly that may name its
+    // NULL where the module is better left whole: it is small, or holds what cannot be cut (assembly that may name its
     // symbols). at_once: how many pieces are compiled side by side.
-    static std::optional<Partition> plan(llvm::Module &module, unsigned at_once);
+    static std::unique_ptr<Partition> plan(llvm::Module &module, unsigned at_once);
 
     size_t piece_count() const
     {

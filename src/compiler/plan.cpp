@@ -1,5 +1,6 @@
 // plan.cpp - lock, source comments, packages. See plan.h.
 #include "compiler/plan.h"
+#include "compiler/job_process.h"
 #include "compiler/file_gate.h"
 #include "compiler/recording_file_system.h"
 
@@ -16,19 +17,22 @@ namespace kiln
 namespace
 {
 
-// Take the lock, which lives as long as the descriptor, that is, as the job.
-bool take_lock(int fd, bool &waited, DiagnosticList &list)
+// Take the lock, which lives as long as the job: the file is opened anew, since a lock on the host's own open file would be shared by
+// every process that the host forks.
+bool take_lock(int lent_fd, bool &waited, DiagnosticList &list)
 {
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    waited = errno == EWOULDBLOCK;
-    while (waited && flock(fd, LOCK_EX) != 0) {
-        if (errno != EINTR)
-            waited = false;
+    std::string path = "/proc/self/fd/" + std::to_string(lent_fd);
+    int fd = gate_open_unrecorded(path.c_str());
+    bool taken = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    waited = fd >= 0 && !taken && errno == EWOULDBLOCK;
+    while (waited && !taken) {
+        taken = flock(fd, LOCK_EX) == 0;
+        if (!taken && errno != EINTR)
+            break;
     }
-    if (!waited)
+    if (!taken)
         list.add(Severity::Error, std::string("cannot take the build's lock: ") + strerror(errno));
-    return waited;
+    return taken;
 }
 
 // The line that may hold the comment.
@@ -82,6 +86,7 @@ PlanResult plan(const PlanRequest &request, const Surroundings &surroundings)
     PlanResult result;
     if (request.lock_fd >= 0 && !take_lock(request.lock_fd, result.waited, result.diagnostics))
         return result;
+    TimeLimit limit;
     InputLog log(surroundings.directory);
     {
         GateRecording recording(log);

@@ -35,8 +35,6 @@ constexpr int idle_before_warm_up_ms = 20;
 struct RunningJob {
     ChildProcess child;
     int socket = -1;
-    double deadline = 0; // steady_seconds; 0: none
-    bool timed_out = false;
     bool has_ended = false; // the child; only its Exited frame is left to send
     ChildEnd end;
 };
@@ -53,7 +51,6 @@ class Zygote
     void collect_spare();
     void watch(std::vector<pollfd> &watched) const;
     int timeout_ms() const;
-    void check_deadlines();
     void handle_job(RunningJob &job, short on_socket, short on_child);
     void send_exited(RunningJob &job);
     void forget_finished();
@@ -104,8 +101,6 @@ void Zygote::start_job(int socket, const JobLimits &limits)
     jobs_.emplace_back();
     RunningJob &job = jobs_.back();
     job.socket = socket;
-    if (limits.seconds > 0)
-        job.deadline = steady_seconds() + limits.seconds;
     for (int attempt = 0; attempt < 2; attempt++) {
         if (!spare_.is_running())
             spare_ = ChildProcess::fork_waiting();
@@ -141,26 +136,7 @@ void Zygote::watch(std::vector<pollfd> &watched) const
 
 int Zygote::timeout_ms() const
 {
-    double nearest = 0;
-    for (const RunningJob &job : jobs_) {
-        if (job.deadline > 0 && !job.has_ended && (nearest == 0 || job.deadline < nearest))
-            nearest = job.deadline;
-    }
-    if (nearest > 0)
-        return int(
-            std::min(std::max((nearest - steady_seconds()) * 1000 + 1, 0.0), double(INT_MAX)));
     return is_warm_ || !jobs_.empty() ? -1 : idle_before_warm_up_ms;
-}
-
-void Zygote::check_deadlines()
-{
-    double now = steady_seconds();
-    for (RunningJob &job : jobs_) {
-        if (job.deadline > 0 && now >= job.deadline && !job.has_ended && !job.timed_out) {
-            job.timed_out = true;
-            job.child.kill_group();
-        }
-    }
 }
 
 void Zygote::send_exited(RunningJob &job)
@@ -169,7 +145,7 @@ void Zygote::send_exited(RunningJob &job)
     Kiln__Wire__Exited exited = KILN__WIRE__EXITED__INIT;
     exited.exit_status = job.end.exit_status;
     exited.signal = job.end.signal;
-    exited.timed_out = job.timed_out;
+    exited.timed_out = job.end.timed_out;
     exited.out_of_memory = job.end.out_of_memory;
     exited.detail = arena.string(printable(job.end.detail));
     std::vector<uint8_t> body = packed(&exited.base);
@@ -228,7 +204,6 @@ int Zygote::run()
         int ready = poll(watched.data(), watched.size(), timeout_ms());
         if (ready < 0 && errno != EINTR)
             return 1;
-        check_deadlines();
         if (ready == 0 && jobs_.empty())
             warm_up();
         if (ready <= 0)

@@ -1,14 +1,16 @@
 /* compiler_client.c - a minimal host. See compiler_client.h. */
 #include "compiler_client.h"
 
-#include <cmocka.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

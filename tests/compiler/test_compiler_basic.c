@@ -1,12 +1,14 @@
 /* test_compiler_basic.c - one source to one image that can be called. */
 #include "compiler_client.h"
 
-#include <cmocka.h>
-#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dlfcn.h>
 #include <string.h>
 
 static const char *const defaults[] = {"-O2", "-gline-tables-only", "-fPIC", NULL};

@@ -1,13 +1,15 @@
 /* test_compiler_inputs.c - what a compile read, looked for and did not find is recorded, whatever way it took. */
 #include "compiler_client.h"
 
-#include <cmocka.h>
-#include <fcntl.h>
 #include <setjmp.h>
-#include <sodium.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,14 +1,16 @@
 /* test_compiler_jobs.c - limits, ends and crashes of jobs; the zygote's own end. */
 #include "compiler_client.h"
 
-#include <cmocka.h>
-#include <dirent.h>
-#include <poll.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

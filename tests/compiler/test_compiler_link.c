@@ -1,14 +1,16 @@
 /* test_compiler_link.c - images: names, versions, weak data, host symbols, dependencies; other outputs; bad inputs. */
 #include "compiler_client.h"
 
-#include <cmocka.h>
-#include <dlfcn.h>
-#include <elf.h>
-#include <link.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

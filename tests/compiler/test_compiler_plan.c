@@ -1,13 +1,15 @@
 /* test_compiler_plan.c - locks, packages, comments in sources. */
 #include "compiler_client.h"
 
-#include <cmocka.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>

@@ -1,12 +1,14 @@
 /* test_compiler_refusals.c - a compile writes nothing, loads no plugin, runs no program, whatever it is told. */
 #include "compiler_client.h"
 
-#include <cmocka.h>
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

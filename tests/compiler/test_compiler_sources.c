@@ -1,12 +1,14 @@
 /* test_compiler_sources.c - every kind of source becomes what was asked for, or a clear error. */
 #include "compiler_client.h"
 
-#include <cmocka.h>
-#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -157,7 +157,11 @@ static kiln_spec *project(void)
 /* Say what went wrong at one step, and go on: a sweep shows all its findings at once. */
 static unsigned check_step(const attempt *failed, const attempt *next, long at)
 {
-    if (failed->status == KILN_OK ? failed->value != 4 : failed->status != KILN_NO_MEMORY) {
+    /* The loader's own failures are BIND: all it gives is a text. */
+    bool expected = failed->status == KILN_OK
+                        ? failed->value == 4
+                        : failed->status == KILN_NO_MEMORY || failed->status == KILN_BIND;
+    if (!expected) {
         fprintf(stderr, "allocation %ld fails: the load gives %s, value %d\n", at,
                 kiln_status_name(failed->status), failed->value);
         return 1;
@@ -257,19 +261,26 @@ TEST(each_allocation_for_a_failing_load_fails)
     kiln_session_destroy(session);
 }
 
+/* Each failure once to fill what is allocated once for all, then once more: nothing may be left. */
 TEST(nothing_leaks)
 {
     need_own_allocator();
     kiln_spec *spec = project();
-    long before = 0;
-    for (int i = 0; i < 6; i++) {
-        long at = i < 2 ? 0 : 20 + 7 * i;
-        load_with_failure(NULL, CACHE, spec, at, false);
-        load_with_failure(NULL, CACHE, spec, 0, false);
-        if (i == 1)
-            before = outstanding;
+    const char *cache = CACHE;
+    load_with_failure(NULL, cache, spec, 0, false);
+    attempt whole = load_with_failure(NULL, cache, spec, 0, false);
+    unsigned wrong = 0;
+    for (long at = 0; at <= whole.allocations; at++) {
+        load_with_failure(NULL, cache, spec, at, false);
+        long before = outstanding;
+        load_with_failure(NULL, cache, spec, at, false);
+        if (outstanding != before) {
+            fprintf(stderr, "allocation %ld fails: %ld blocks are left\n", at,
+                    outstanding - before);
+            wrong++;
+        }
     }
-    CHECK_INT(outstanding, before);
+    CHECK_INT(wrong, 0);
 }
 
 /* Adders keep a failure of theirs for the call that uses the spec. */

@@ -275,6 +275,7 @@ static void failing_calls(int error, bool from, bool filled)
 {
     long calls, total = 0;
     sweep_step never = {.kill_at = 0};
+    remove_tree(CACHE);
     if (filled)
         CHECK_INT(in_child(trial, (void *)1), trial_miss);
     int status = sweep_run(&never, trial, (void *)1, &total);

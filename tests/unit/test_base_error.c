@@ -173,7 +173,7 @@ static void test_missing_symbols(void **state)
     kiln_error *error = NULL;
     error_set(&error, KILN_BIND, KILN_PHASE_BIND, "missing");
     for (int i = 0; i < 20; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "f%d", i);
         error_add_missing_symbol(error, name, NULL, "lib", NULL);
     }

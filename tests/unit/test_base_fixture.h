@@ -127,10 +127,11 @@ static UNUSED os_identity identity_of(const char *path)
     return identity;
 }
 
-/* Wait until files that were changed before count as old: their identity tells of later changes. */
+/* Wait until files that were changed before count as old: their identity tells of later changes.
+ * Twice the tick, since a file's time may be ahead of the clock by a part of one. */
 static UNUSED void settle(void)
 {
-    int64_t until = os_clock_file_ns() + os_clock_tick_ns() + 1;
+    int64_t until = os_clock_file_ns() + 2 * os_clock_tick_ns();
     while (os_clock_file_ns() <= until)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }

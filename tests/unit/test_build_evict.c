@@ -44,7 +44,7 @@ static digest add_content(fixture *f, store_kind kind, const char *bytes)
     return content;
 }
 
-/* A record of a key that leads to the contents, the last one first. */
+/* A record of a key that leads to the contents, the last one first. Each has an input of its own. */
 static digest add_record(fixture *f, const char *key_text, const char *name,
                          const digest *const *contents)
 {
@@ -59,6 +59,7 @@ static digest add_record(fixture *f, const char *key_text, const char *name,
             .host_symbols = "",
             .fixed = {.content = **contents, .name_size = (uint32_t)strlen(name)}};
         assert_true(record_make(&made, &record, &set, &entry, 0, &changed));
+        input_set_destroy(&set);
         record_destroy(&record);
         record = made;
     }

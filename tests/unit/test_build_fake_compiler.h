@@ -204,13 +204,17 @@ static char *fake_read_source(fake_job *job, const char *path, bool *on_disk)
         const Kiln__Wire__MemoryFile *file = job->setup->memory_files[i];
         if (file->path.len != strlen(path) || memcmp(file->path.data, path, file->path.len) != 0)
             continue;
-        uint8_t *bytes;
-        size_t size;
         if (!file->has_fd)
             return fake_string(&file->content);
+        /* Mapped: its position is shared with other jobs. */
+        const void *bytes;
         DIE_UNLESS(file->content_fd < job->received_count);
-        DIE_UNLESS(os_read_fd(job->received[file->content_fd], &bytes, &size) == 0);
-        return (char *)bytes;
+        int fd = job->received[file->content_fd];
+        os_kind kind;
+        os_identity identity;
+        DIE_UNLESS(os_identify_fd(fd, &kind, &identity) == 0);
+        DIE_UNLESS(os_map_file(fd, identity.size, &bytes) == 0);
+        return strndup(bytes, identity.size);
     }
     uint8_t *bytes;
     size_t size;
@@ -342,22 +346,21 @@ static void fake_compile(fake_job *job, const wire_frame *frame)
     reply.ok = text && !fake_diagnose(text, "#error", KILN_SEVERITY_ERROR, path, &list);
     if (text)
         fake_diagnose(text, "#warning", KILN_SEVERITY_WARNING, path, &list);
+    /* A header is looked for in vain; where the disk is to change meanwhile, it appears then. */
+    bool edits = fake_does("compile", path, "edit");
+    char *header =
+        path_join(path_parent(path), edits ? text_print("absent-%d.h", (int)getpid()) : "absent.h");
     if (reply.ok && on_disk) {
-        char *absent = path_parent(path);
         inputs[reply.n_inputs++] = fake_input(path, INPUT_READ, text);
-        inputs[reply.n_inputs++] = fake_input(path_join(absent, "absent.h"), INPUT_ABSENT, NULL);
+        inputs[reply.n_inputs++] =
+            fake_input(header, exists(header) ? INPUT_EXISTS : INPUT_ABSENT, NULL);
     }
-    /* The source changes while it compiles: every time, or the first time. */
-    bool once = fake_does("compile", path, "edit-once") && fake_environment("FAKE_ONCE")[0] &&
-                access(fake_environment("FAKE_ONCE"), F_OK) != 0;
-    if (once)
-        close(open(fake_environment("FAKE_ONCE"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    if (once || fake_does("compile", path, "edit"))
-        close(open(path_join(path_parent(path), "absent.h"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    if (once)
-        unlink(path_join(path_parent(path), "absent.h"));
-    if (once)
+    if (edits)
+        write_file(header, "");
+    if (fake_does("compile", path, "edit-once") && !exists(fake_environment("FAKE_ONCE"))) {
+        write_file(fake_environment("FAKE_ONCE"), "");
         fake_append(path, "\nedited=1\n");
+    }
     digest content = {0};
     if (reply.ok && !fake_does("compile", path, "no-output")) {
         job->object = os_memfd_with("object", text, strlen(text), false);

@@ -780,6 +780,29 @@ static void test_an_undone_edit_holds(void **state)
     record_destroy(&both);
 }
 
+/* The same inputs again, because the content was lost: the old result is of no use any more. */
+static void test_the_same_inputs_make_one_result(void **state)
+{
+    (void)state;
+    const char *path = scratch("same-inputs/a.c");
+    record first = make_edited(NULL, path, "old"), second = make_edited(&first, path, "new");
+    record third = make_edited(&second, path, "old"), fourth;
+    assert_int_equal(second.result_count, 2);
+    assert_int_equal(third.result_count, 2);
+    check_content(&third, 0, "old");
+    check_content(&third, 1, "new");
+    /* One input more is another result. */
+    input_set set = {0};
+    add_read(&set, path);
+    add_state(&set, scratch("same-inputs/none"), INPUT_ABSENT);
+    fourth = make_on(&third, &set, "more", os_clock_file_ns());
+    assert_int_equal(fourth.result_count, 3);
+    record_destroy(&first);
+    record_destroy(&second);
+    record_destroy(&third);
+    record_destroy(&fourth);
+}
+
 static void test_at_most_eight_results(void **state)
 {
     (void)state;
@@ -836,6 +859,7 @@ int main(void)
         cmocka_unit_test(test_trusted_directories),
         cmocka_unit_test(test_which_directories_are_the_systems),
         cmocka_unit_test(test_an_undone_edit_holds),
+        cmocka_unit_test(test_the_same_inputs_make_one_result),
         cmocka_unit_test(test_at_most_eight_results),
     };
     fixture_start();

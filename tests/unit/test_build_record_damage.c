@@ -12,7 +12,7 @@ typedef struct fixture {
     size_t size;
 } fixture;
 
-static record make(const record *old)
+static record make(const record *old, const char *text)
 {
     static const input_state states[] = {INPUT_READ, INPUT_ABSENT, INPUT_EXISTS, INPUT_LISTED};
     input_set set = {0};
@@ -27,7 +27,7 @@ static record make(const record *old)
                                     .host_symbols_size = 8}};
     for (size_t i = 0; i < 8; i++) {
         const char *path = scratch("%zu/%zu", i / 3, i);
-        digest content = digest_of("", 0);
+        digest content = digest_of(text, strlen(text));
         os_identity identity = {0};
         if (states[i % 4] == INPUT_LISTED) {
             make_directory(path);
@@ -47,7 +47,7 @@ static record make(const record *old)
 static int setup(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
-    record one = make(NULL), two = make(&one);
+    record one = make(NULL, ""), two = make(&one, "other");
     f->bytes = two.bytes;
     f->size = two.size;
     record_destroy(&one);

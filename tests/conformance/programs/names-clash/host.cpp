@@ -62,6 +62,9 @@ int main()
     kiln_library *library = conformance_load("top");
     int status = call_int(library, "run");
     std::fflush(stdout);
+    auto library_main =
+        reinterpret_cast<int (*)(int, char **)>(conformance_function(library, "main"));
+    std::printf("main: %d\n", library_main(41, nullptr));
     std::printf("host: %d %d %d %d %d %d %d %d %d\n", clash_function(), clash_data, clash_tls,
                 clash_weak(), keep[0](), Clash().method(), keep[1](), clash_template(1), base_data);
     conformance_close(library);

@@ -14,3 +14,9 @@ int daemon(int nochdir, int noclose)
 {
     return nochdir * 10 + noclose;
 }
+
+/* Every host has one of these. */
+int main(int argc, char **argv)
+{
+    return argc + (argv != 0);
+}

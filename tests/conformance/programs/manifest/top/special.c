@@ -1,0 +1,4 @@
+int special(void)
+{
+    return SPECIAL;
+}
