@@ -632,11 +632,9 @@ kiln_status kiln_library_load(kiln_session *session, const char *name,
         return error_no_memory(error);
     if (!name || !library)
         return error_null(error, name ? "library" : "name");
-    kiln_spec *spec = session_find_spec(session, name);
-    if (!spec)
-        return error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
-                         "no library named '%s' is registered", name);
-    return load(session, spec, options, library, error);
+    kiln_spec *spec = NULL;
+    kiln_status status = session_find_spec(session, name, NULL, &spec, error);
+    return status == KILN_OK ? load(session, spec, options, library, error) : status;
 }
 
 kiln_status kiln_library_load_spec(kiln_session *session, const kiln_spec *spec,

@@ -251,12 +251,12 @@ kiln_status kiln_load_begin(kiln_session *session, const char *name, const kiln_
     kiln_status status = bind_options_read(session, options, &bind, error);
     if (status != KILN_OK)
         return status;
-    kiln_spec *copy = spec ? spec_copy(spec) : session_find_spec(session, name);
-    if (!copy)
-        return spec ? error_no_memory(error)
-                    : error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
-                                "no library named '%s' is registered", name);
-    return begin(session, copy, &bind, load, error);
+    kiln_spec *copy = spec ? spec_copy(spec) : NULL;
+    if (spec && !copy)
+        return error_no_memory(error);
+    if (!spec)
+        status = session_find_spec(session, name, NULL, &copy, error);
+    return status == KILN_OK ? begin(session, copy, &bind, load, error) : status;
 }
 
 /* ---- the outcome ---- */

@@ -380,10 +380,11 @@ static kiln_status read_private(const char *path, uint8_t **bytes, size_t *size,
         return refuse_file(path, errno, error);
     kiln_status status = KILN_OK;
     if (!os_is_private_fd(fd))
-        status = error_set(error, KILN_SPEC, KILN_PHASE_SPEC,
-                           "'%s' could have been written by another user; make it yours and "
-                           "take the others' write permission away (chmod go-w)",
-                           path);
+        status = errno ? refuse_file(path, errno, error)
+                       : error_set(error, KILN_SPEC, KILN_PHASE_SPEC,
+                                   "'%s' could have been written by another user; make it yours "
+                                   "and take the others' write permission away (chmod go-w)",
+                                   path);
     else if (os_identify_fd(fd, &kind, &identity) != 0)
         status = refuse_file(path, errno, error);
     else if (kind != OS_FILE || identity.size > manifest_max_bytes)

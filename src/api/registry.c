@@ -28,14 +28,27 @@ static size_t find(const kiln_session *session, const char *name, bool *found)
     return low;
 }
 
-kiln_spec *session_find_spec(kiln_session *session, const char *name)
+kiln_status session_find_spec(kiln_session *session, const char *name, const char *dependent,
+                              kiln_spec **copy, kiln_error **error)
 {
     bool found;
+    kiln_spec *made = NULL;
     pthread_mutex_lock(&session->mutex);
     size_t place = find(session, name, &found);
-    kiln_spec *copy = found ? spec_copy(session->specs[place]) : NULL;
+    if (found)
+        made = spec_copy(session->specs[place]);
     pthread_mutex_unlock(&session->mutex);
-    return copy;
+    if (made) {
+        *copy = made;
+        return KILN_OK;
+    }
+    if (found)
+        return error_no_memory(error);
+    if (dependent)
+        return error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
+                         "library '%s' depends on '%s', which is not registered", dependent, name);
+    return error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC, "no library named '%s' is registered",
+                     name);
 }
 
 void session_forget_specs(kiln_session *session)
@@ -123,14 +136,7 @@ kiln_status kiln_session_spec(kiln_session *session, const char *name, kiln_spec
         return error_no_memory(error);
     if (!name || !spec)
         return error_null(error, name ? "spec" : "name");
-    if (!kiln_session_is_registered(session, name))
-        return error_set(error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
-                         "no library named '%s' is registered", name);
-    kiln_spec *copy = session_find_spec(session, name);
-    if (!copy)
-        return error_no_memory(error);
-    *spec = copy;
-    return KILN_OK;
+    return session_find_spec(session, name, NULL, spec, error);
 }
 
 bool kiln_session_is_registered(kiln_session *session, const char *name)

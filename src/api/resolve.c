@@ -289,12 +289,10 @@ static kiln_status visit_name(walk *walk, const char *name, size_t *index)
             return KILN_OK;
         }
     }
-    kiln_spec *spec = session_find_spec(walk->session, name);
-    if (!spec)
-        return error_set(walk->error, KILN_NOT_FOUND, KILN_PHASE_SPEC,
-                         "library '%s' depends on '%s', which is not registered",
-                         walk->path.items[walk->path.count - 1], name);
-    return visit(walk, spec, index);
+    kiln_spec *spec = NULL;
+    const char *dependent = walk->path.items[walk->path.count - 1];
+    kiln_status status = session_find_spec(walk->session, name, dependent, &spec, walk->error);
+    return status == KILN_OK ? visit(walk, spec, index) : status;
 }
 
 static kiln_status visit_dependencies(walk *walk, const kiln_spec *spec, size_t *direct)

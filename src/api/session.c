@@ -1,6 +1,7 @@
 /* session.c - sessions: their options, their making and their end. See session.h. */
 #include "api/session.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static bool is_set(const char *name)
     return value && strcmp(value, "0") != 0;
 }
 
-/* malloc'd and absolute; NULL where no place can be told. */
+/* malloc'd and absolute; NULL where no place can be told: errno tells why, where one was named. */
 static char *cache_directory(const kiln_session_options *options)
 {
     const char *chosen =
@@ -62,10 +63,16 @@ static kiln_status open_store(kiln_session *session, const kiln_session_options 
 {
     if (options->no_cache || (!options->cache_directory && is_set("KILN_NO_CACHE")))
         return KILN_OK;
-    char *path = cache_directory(options);
-    if (!path)
-        return KILN_OK;
     bool named = options->cache_directory || from_environment("KILN_CACHE_DIR");
+    char *path = cache_directory(options);
+    if (!path && !named)
+        return KILN_OK;
+    if (!path)
+        return errno == ENOMEM
+                   ? error_no_memory(error)
+                   : error_set_errno(error, KILN_IO, KILN_PHASE_LOOKUP, errno,
+                                     "cannot tell the working directory, which the cache "
+                                     "directory is relative to");
     kiln_status status = store_open(path, &session->store, named ? error : NULL);
     free(path);
     return named ? status : KILN_OK;

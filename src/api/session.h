@@ -73,8 +73,12 @@ kiln_session *session_or_default(kiln_session *session);
 void session_fork_register(kiln_session *session);
 void session_fork_unregister(kiln_session *session);
 
-/* ---- the registry (registry.c); the copies are the caller's ---- */
-kiln_spec *session_find_spec(kiln_session *session, const char *name);
+/* ---- the registry (registry.c) ---- */
+
+/* A copy of what is registered. dependent: the library that asks for it, or NULL. Errors: NOT_FOUND,
+ * NO_MEMORY. */
+kiln_status session_find_spec(kiln_session *session, const char *name, const char *dependent,
+                              kiln_spec **copy, kiln_error **error);
 void session_forget_specs(kiln_session *session);
 
 /* ---- building (resolve.c) ---- */

@@ -62,7 +62,12 @@ kiln_status compiler_create(const compiler_options *options, compiler **out, kil
     if (!compiler)
         return error_no_memory(error);
     const char *path = options->path ? options->path : secure_getenv("KILN_COMPILER");
-    compiler->path = path && *path ? strdup(path) : find_compiler();
+    bool named = path && *path;
+    compiler->path = named ? strdup(path) : find_compiler();
+    if (named && !compiler->path) {
+        free(compiler);
+        return error_no_memory(error);
+    }
     compiler->job_seconds = options->job_seconds;
     compiler->job_memory_bytes = options->job_memory_bytes;
     compiler->control = compiler->pidfd = -1;

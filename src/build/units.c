@@ -46,6 +46,11 @@ static bool starts_like_script(const spec_source *source)
 static kiln_status add_unit(const kiln_spec *spec, const spec_source *source, char *path,
                             unit_list *list, kiln_error **error)
 {
+    if (path && path[0] == '-') { /* or it would be an argument to the compiler */
+        char *plain = text_print("./%s", path);
+        free(path);
+        path = plain;
+    }
     if (!path)
         return error_no_memory(error);
     input_kind kind = input_kind_of(path);

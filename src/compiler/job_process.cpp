@@ -1,5 +1,6 @@
 // job_process.cpp - forking, limits and ends of job processes. See job_process.h.
 #include "compiler/job_process.h"
+#include "compiler/compile.h"
 #include "compiler/job.h"
 #include "compiler/memory_file.h"
 #include "compiler/warm_up.h"
@@ -17,8 +18,8 @@
 #include <cstring>
 #include <fcntl.h>
 #include <new>
+#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/time.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -96,13 +97,9 @@ int receive_assignment(int channel, JobLimits &limits)
     return socket;
 }
 
-uint32_t seconds_a_request; // the job's limit; 0: none
-
-void set_alarm(uint32_t seconds)
-{
-    itimerval timer{{0, 0}, {time_t(seconds), 0}};
-    setitimer(ITIMER_REAL, &timer, nullptr); // SIGALRM, whose default is to end the process
-}
+// In the child: its limit, and where the zygote reads when its request has to be done.
+uint32_t seconds_a_request; // 0: none
+std::atomic<double> *own_deadline;
 
 void apply_limits(const JobLimits &limits)
 {
@@ -183,12 +180,13 @@ std::string last_words(int fd)
 
 TimeLimit::TimeLimit()
 {
-    set_alarm(seconds_a_request);
+    if (seconds_a_request > 0)
+        own_deadline->store(steady_seconds() + seconds_a_request);
 }
 
 TimeLimit::~TimeLimit()
 {
-    set_alarm(0);
+    own_deadline->store(0);
 }
 
 ChildProcess ChildProcess::fork_waiting()
@@ -198,8 +196,18 @@ ChildProcess ChildProcess::fork_waiting()
     child.words_ = memory_file_create("kiln-job", /*executable=*/false);
     if (child.words_ < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
         return child;
+    void *shared = mmap(nullptr, sizeof *child.deadline_, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) {
+        close(sockets[0]);
+        close(sockets[1]);
+        return child;
+    }
+    child.deadline_ = new (shared) std::atomic<double>(0);
     pid_t zygote = getpid();
     child.pid_ = fork();
+    if (child.pid_ == 0)
+        own_deadline = child.deadline_;
     if (child.pid_ == 0)
         live_as_child(sockets[1], child.words_, zygote);
     child.channel_ = sockets[0];
@@ -226,6 +234,7 @@ ChildProcess &ChildProcess::operator=(ChildProcess &&other) noexcept
     std::swap(pidfd_, other.pidfd_);
     std::swap(channel_, other.channel_);
     std::swap(words_, other.words_);
+    std::swap(deadline_, other.deadline_);
     return *this;
 }
 
@@ -234,6 +243,14 @@ ChildProcess::~ChildProcess()
     close_and_forget(pidfd_);
     close_and_forget(channel_);
     close_and_forget(words_);
+    if (deadline_)
+        munmap(deadline_, sizeof *deadline_);
+}
+
+bool ChildProcess::is_late(double now) const
+{
+    double deadline = deadline_ ? deadline_->load() : 0;
+    return deadline > 0 && now >= deadline;
 }
 
 bool ChildProcess::assign(int job_socket, const JobLimits &limits)
@@ -265,7 +282,6 @@ ChildEnd ChildProcess::end()
         end.signal = WTERMSIG(status);
     else
         end.exit_status = WEXITSTATUS(status);
-    end.timed_out = end.signal == SIGALRM;
     // A crash's trace names Clang's insides, not the source, which the host knows; the words of a fatal error are worth telling.
     if (end.exit_status == exit_fatal_error)
         end.detail = last_words(words_);

@@ -5,6 +5,7 @@
 // that the zygote reads when the child has ended. Zygote side: one thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <sys/types.h>
@@ -24,7 +25,6 @@ struct ChildEnd {
     int exit_status = 0;
     int signal = 0;
     bool out_of_memory = false;
-    bool timed_out = false;
     std::string detail; // the end of what it wrote to standard error; empty after a good end
 };
 
@@ -69,6 +69,8 @@ class ChildProcess
     bool assign(int job_socket, const JobLimits &limits);
     // End the whole process group at once.
     void kill_group() const;
+    // Whether the request that it works on has taken longer than its limit; now: steady_seconds.
+    bool is_late(double now) const;
     // Collect the child, which must have ended or been killed.
     ChildEnd end();
 
@@ -77,6 +79,7 @@ class ChildProcess
     int pidfd_ = -1;
     int channel_ = -1; // to the waiting child
     int words_ = -1;   // the memory file that is its standard error
+    std::atomic<double> *deadline_ = nullptr; // shared with the child; 0: it works on nothing
 };
 
 } // namespace kiln

@@ -2,6 +2,7 @@
 #include "compiler/parallel_back_end.h"
 #include "compiler/file_gate.h"
 #include "compiler/linker.h"
+#include "compiler/local_names.h"
 #include "compiler/memory_file.h"
 #include "compiler/messages.h"
 
@@ -191,9 +192,8 @@ bool ParallelBackEnd::merge(OutputBytes &bytes)
     if (merged < 0)
         return false;
     FileView view(merged);
-    bytes.assign(view.bytes().begin(), view.bytes().end());
     close(merged);
-    return true;
+    return restore_local_names(view.bytes(), suffix_, bytes, list_);
 }
 
 bool ParallelBackEnd::finish(bool done, OutputBytes &bytes)

@@ -31,10 +31,12 @@ namespace
 
 enum { control_fd = 3, host_pidfd = 4 };
 constexpr int idle_before_warm_up_ms = 20;
+constexpr int look_for_late_jobs_ms = 250;
 
 struct RunningJob {
     ChildProcess child;
     int socket = -1;
+    bool timed_out = false;
     bool has_ended = false; // the child; only its Exited frame is left to send
     ChildEnd end;
 };
@@ -51,6 +53,7 @@ class Zygote
     void collect_spare();
     void watch(std::vector<pollfd> &watched) const;
     int timeout_ms() const;
+    void end_late_jobs();
     void handle_job(RunningJob &job, short on_socket, short on_child);
     void send_exited(RunningJob &job);
     void forget_finished();
@@ -136,7 +139,9 @@ void Zygote::watch(std::vector<pollfd> &watched) const
 
 int Zygote::timeout_ms() const
 {
-    return is_warm_ || !jobs_.empty() ? -1 : idle_before_warm_up_ms;
+    if (!jobs_.empty())
+        return look_for_late_jobs_ms;
+    return is_warm_ ? -1 : idle_before_warm_up_ms;
 }
 
 void Zygote::send_exited(RunningJob &job)
@@ -145,11 +150,22 @@ void Zygote::send_exited(RunningJob &job)
     Kiln__Wire__Exited exited = KILN__WIRE__EXITED__INIT;
     exited.exit_status = job.end.exit_status;
     exited.signal = job.end.signal;
-    exited.timed_out = job.end.timed_out;
+    exited.timed_out = job.timed_out;
     exited.out_of_memory = job.end.out_of_memory;
     exited.detail = arena.string(printable(job.end.detail));
     std::vector<uint8_t> body = packed(&exited.base);
     wire_send(job.socket, WIRE_EXITED, body.data(), body.size(), nullptr, 0);
+}
+
+void Zygote::end_late_jobs()
+{
+    double now = steady_seconds();
+    for (RunningJob &job : jobs_) {
+        if (job.has_ended || job.timed_out || !job.child.is_late(now))
+            continue;
+        job.timed_out = true;
+        job.child.kill_group();
+    }
 }
 
 void Zygote::handle_job(RunningJob &job, short on_socket, short on_child)
@@ -204,6 +220,7 @@ int Zygote::run()
         int ready = poll(watched.data(), watched.size(), timeout_ms());
         if (ready < 0 && errno != EINTR)
             return 1;
+        end_late_jobs();
         if (ready == 0 && jobs_.empty())
             warm_up();
         if (ready <= 0)

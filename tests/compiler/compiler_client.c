@@ -175,23 +175,37 @@ static size_t list_arguments(const char *const *arguments, ProtobufCBinaryData *
     return count;
 }
 
-Kiln__Wire__CompileReply *job_compile(job *self, const char *source, const char *language,
-                                      const char *const *arguments, Kiln__Wire__OutputKind output)
+static Kiln__Wire__CompileReply *compile_with(job *self, Kiln__Wire__Compile *message,
+                                              const char *source, const char *const *arguments)
 {
     ProtobufCBinaryData list[32];
-    Kiln__Wire__Compile message = KILN__WIRE__COMPILE__INIT;
-    message.source = bytes_of(source);
-    message.language = bytes_of(language);
-    message.arguments = list;
-    message.n_arguments = list_arguments(arguments, list, 32);
-    message.output = output;
-    job_send(self, WIRE_COMPILE, &message.base, NULL, 0);
+    message->source = bytes_of(source);
+    message->arguments = list;
+    message->n_arguments = list_arguments(arguments, list, 32);
+    job_send(self, WIRE_COMPILE, &message->base, NULL, 0);
     wire_frame frame = expect(self, WIRE_COMPILE_REPLY);
     Kiln__Wire__CompileReply *reply =
         kiln__wire__compile_reply__unpack(NULL, frame.size, frame.body);
     assert_non_null(reply);
     wire_frame_destroy(&frame);
     return reply;
+}
+
+Kiln__Wire__CompileReply *job_compile(job *self, const char *source, const char *language,
+                                      const char *const *arguments, Kiln__Wire__OutputKind output)
+{
+    Kiln__Wire__Compile message = KILN__WIRE__COMPILE__INIT;
+    message.language = bytes_of(language);
+    message.output = output;
+    return compile_with(self, &message, source, arguments);
+}
+
+Kiln__Wire__CompileReply *job_compile_in_units(job *self, const char *source,
+                                               const char *const *arguments, uint32_t codegen_units)
+{
+    Kiln__Wire__Compile message = KILN__WIRE__COMPILE__INIT;
+    message.codegen_units = codegen_units;
+    return compile_with(self, &message, source, arguments);
 }
 
 Kiln__Wire__LinkReply *job_link(job *self, Kiln__Wire__Link *message)

@@ -56,6 +56,9 @@ wire_status job_receive(job *self, wire_frame *frame);
 /* A request and its reply, which the caller frees with the generated function. arguments: NULL-terminated. */
 Kiln__Wire__CompileReply *job_compile(job *self, const char *source, const char *language,
                                       const char *const *arguments, Kiln__Wire__OutputKind output);
+/* The same with codegen units. */
+Kiln__Wire__CompileReply *job_compile_in_units(job *self, const char *source, const char *const *arguments,
+                                               uint32_t codegen_units);
 /* Links objects (descriptors) to an image named image_id. */
 Kiln__Wire__LinkReply *job_link(job *self, Kiln__Wire__Link *message);
 Kiln__Wire__LinkReply *job_link_last(job *self, const char *image_id, const char *const *arguments);

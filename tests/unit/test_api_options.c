@@ -192,6 +192,15 @@ static void test_a_relative_cache_is_meant_from_here(void **state)
     make_directory(scratch("workplace"));
     assert_int_equal(chdir(scratch("workplace")), 0);
     check_cache(&options, scratch("workplace/relative/cache"));
+    /* Where that has gone, nobody can tell. */
+    kiln_session *session = NULL;
+    kiln_error *error = NULL;
+    make_directory(scratch("demolished"));
+    assert_int_equal(chdir(scratch("demolished")), 0);
+    assert_int_equal(rmdir(scratch("demolished")), 0);
+    assert_int_equal(kiln_session_create(&options, &session, &error), KILN_IO);
+    check_error(error, KILN_IO, "cannot tell the working directory");
+    assert_null(session);
     assert_int_equal(chdir(before), 0);
     free(before);
 }

@@ -91,15 +91,21 @@ static void test_specs_are_copied(void **state)
     kiln_spec_add_source(spec, "one.c", NULL);
     assert_int_equal(kiln_session_register(*state, spec, NULL), KILN_OK);
     kiln_spec_add_source(spec, "two.c", NULL);
-    kiln_spec *found = session_find_spec(*state, "a");
+    kiln_spec *found = NULL;
+    assert_int_equal(session_find_spec(*state, "a", NULL, &found, NULL), KILN_OK);
     assert_int_equal(found->source_count, 1);
     kiln_spec_add_source(found, "three.c", NULL);
     kiln_spec_destroy(found);
-    found = session_find_spec(*state, "a");
+    assert_int_equal(session_find_spec(*state, "a", NULL, &found, NULL), KILN_OK);
     assert_int_equal(found->source_count, 1);
     kiln_spec_destroy(found);
     kiln_spec_destroy(spec);
-    assert_null(session_find_spec(*state, "b"));
+    kiln_error *error = NULL;
+    assert_int_equal(session_find_spec(*state, "b", NULL, &found, &error), KILN_NOT_FOUND);
+    check_error(error, KILN_NOT_FOUND, "no library named 'b' is registered");
+    error = NULL;
+    assert_int_equal(session_find_spec(*state, "b", "a", &found, &error), KILN_NOT_FOUND);
+    check_error(error, KILN_NOT_FOUND, "library 'a' depends on 'b', which is not registered");
 }
 
 static void test_a_failed_spec_is_not_registered(void **state)
@@ -144,7 +150,9 @@ static void *use_in_thread(void *data)
     for (int i = 0; i < 200; i++) {
         snprintf(name, sizeof name, "lib%d", i % 20);
         enter(data, name, NULL);
-        kiln_spec_destroy(session_find_spec(data, name));
+        kiln_spec *found = NULL;
+        session_find_spec(data, name, NULL, &found, NULL);
+        kiln_spec_destroy(found);
         char **names = NULL;
         kiln_session_names(data, &names, NULL, NULL);
         kiln_names_destroy(names);

@@ -114,35 +114,6 @@ static void check_job_works(fixture *f)
     job_close(&job);
 }
 
-/* The process that the last line of the log names. */
-static pid_t last_started(void)
-{
-    uint8_t *log = read_whole(fake_log_path, NULL);
-    pid_t id = 0;
-    for (const char *at = (char *)log; (at = strstr(at, "start ")); at++)
-        id = atoi(at + strlen("start "));
-    free(log);
-    return id;
-}
-
-/* Gone, or its end only waits for whoever inherits it. */
-static bool is_gone(pid_t id)
-{
-    char path[64], status[512] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
-    FILE *file = fopen(path, "r");
-    bool gone = !file || !fgets(status, sizeof status, file) || strstr(status, ") Z ");
-    if (file)
-        fclose(file);
-    return gone;
-}
-
-static void await_end(pid_t id)
-{
-    while (!is_gone(id))
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-}
-
 /* ---- starting ---- */
 
 static void test_nothing_starts_before_it_is_needed(void **state)
@@ -231,9 +202,9 @@ static void check_hello(fixture *f, const char *hello, const char *part)
 {
     fake_set(hello, "", "", "");
     check_start_fails(f, KILN_COMPILER, part);
-    pid_t id = last_started();
+    pid_t id = fake_last_started();
     assert_true(id > 0);
-    await_end(id);
+    fake_await_end(id);
     /* The right one does, as soon as it is there. */
     fake_set("", "", "", "");
     identify(f, "one");
@@ -295,9 +266,9 @@ static void test_one_that_has_gone_is_replaced(void **state)
     for (int i = 1; i <= 3; i++) {
         check_job_works(f);
         assert_int_equal(fake_count("start"), i);
-        pid_t id = last_started();
+        pid_t id = fake_last_started();
         assert_int_equal(kill(id, SIGKILL), 0);
-        await_end(id);
+        fake_await_end(id);
     }
     check_job_works(f);
 }
@@ -310,7 +281,7 @@ static void test_one_that_leaves_after_its_hello(void **state)
     job job;
     fake_set("leave", "", "", "");
     identify(f, "one");
-    await_end(last_started());
+    fake_await_end(fake_last_started());
     /* Another is started, and is no better. Whether its end shows at the hand-over or later. */
     kiln_status status = job_open(f->compiler, &setup, NULL, 0, -1, "test", &job, &error);
     if (status == KILN_OK) {
@@ -323,7 +294,7 @@ static void test_one_that_leaves_after_its_hello(void **state)
     check_error(error, KILN_COMPILER, "compiler process");
     assert_true(fake_count("start") >= 2);
     fake_set("", "", "", "");
-    await_end(last_started());
+    fake_await_end(fake_last_started());
     check_job_works(f);
 }
 
@@ -331,16 +302,16 @@ static void test_stop(void **state)
 {
     fixture *f = *state;
     check_job_works(f);
-    pid_t id = last_started();
-    assert_false(is_gone(id));
+    pid_t id = fake_last_started();
+    assert_false(fake_is_gone(id));
     compiler_stop(f->compiler);
-    await_end(id);
+    fake_await_end(id);
     compiler_stop(f->compiler);
     check_job_works(f);
-    id = last_started();
+    id = fake_last_started();
     compiler_destroy(f->compiler);
     f->compiler = NULL;
-    await_end(id);
+    fake_await_end(id);
 }
 
 /* A process that does not end of its own accord is ended. */
@@ -348,10 +319,10 @@ static void test_stop_of_one_that_hangs(void **state)
 {
     fixture *f = *state;
     check_job_works(f);
-    pid_t id = last_started();
+    pid_t id = fake_last_started();
     assert_int_equal(kill(id, SIGSTOP), 0);
     compiler_stop(f->compiler);
-    await_end(id);
+    fake_await_end(id);
 }
 
 /* What starts slowly can be given up; the process goes. */
@@ -502,10 +473,10 @@ static void test_fork(void **state)
 {
     fixture *f = *state;
     check_job_works(f);
-    pid_t id = last_started();
+    pid_t id = fake_last_started();
     assert_int_equal(run_in_fork(f, use_in_child), 0);
     assert_int_equal(fake_count("start"), 2);
-    assert_false(is_gone(id));
+    assert_false(fake_is_gone(id));
     check_job_works(f);
     assert_int_equal(fake_count("start"), 2);
 }

@@ -54,6 +54,10 @@ static digest add_record(fixture *f, const char *key_text, const char *name,
         struct record made;
         char *changed;
         input_set set = {0};
+        char hex[digest_hex_size], path[128];
+        digest_hex(*contents, hex);
+        snprintf(path, sizeof path, "/no-such-directory/%s", hex);
+        assert_true(input_set_add(&set, path, strlen(path), INPUT_ABSENT, NULL, NULL));
         record_entry entry = {
             .name = name,
             .host_symbols = "",

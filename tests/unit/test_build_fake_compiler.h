@@ -64,6 +64,35 @@ static UNUSED int fake_count(const char *what)
     return count;
 }
 
+/* The process that the last line of the log names. */
+static UNUSED pid_t fake_last_started(void)
+{
+    uint8_t *log = read_whole(fake_log_path, NULL);
+    pid_t id = 0;
+    for (const char *at = (char *)log; (at = strstr(at, "start ")); at++)
+        id = atoi(at + strlen("start "));
+    free(log);
+    return id;
+}
+
+/* Gone, or its end only waits for whoever inherits it. */
+static bool fake_is_gone(pid_t id)
+{
+    char path[64], status[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
+    FILE *file = fopen(path, "r");
+    bool gone = !file || !fgets(status, sizeof status, file) || strstr(status, ") Z ");
+    if (file)
+        fclose(file);
+    return gone;
+}
+
+static UNUSED void fake_await_end(pid_t id)
+{
+    while (!fake_is_gone(id))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 /* ---- the fake's side ---- */
 
 #define DIE_UNLESS(condition)                                                                      \

@@ -274,25 +274,26 @@ static void check_exit(fixture *f, Kiln__Wire__Exited exited, kiln_status code, 
 static void test_limits(void **state)
 {
     fixture *f = *state;
-    check_exit(f, exited_with(true, false, 9, 0, ""), KILN_LIMIT, "limit of time allows (a.c)");
+    check_exit(f, exited_with(true, false, 9, 0, ""), KILN_LIMIT,
+               "'a.c' took longer than the limit of time");
     check_exit(f, exited_with(true, false, 9, 0, "function 'f'"), KILN_LIMIT,
-               "(function 'f'): simplify the source, or raise job_seconds");
+               "simplify the source, or raise job_seconds");
     check_exit(f, exited_with(false, true, 6, 0, ""), KILN_LIMIT,
-               "more memory than the limit allows (a.c)");
+               "'a.c' needs more memory than the limit");
 }
 
 static void test_crashes(void **state)
 {
     fixture *f = *state;
     check_exit(f, exited_with(false, false, SIGSEGV, 0, ""), KILN_COMPILER,
-               "signal 11 (Segmentation fault) while it worked on a.c");
+               "signal 11 (Segmentation fault) while it worked on 'a.c'");
     check_exit(f, exited_with(false, false, SIGSEGV, 0, "function 'f'"), KILN_COMPILER,
-               "while it worked on function 'f'");
+               "while it worked on 'a.c'");
     check_exit(f, exited_with(false, false, 12345, 0, ""), KILN_COMPILER, "signal 12345");
     check_exit(f, exited_with(false, false, 0, 70, "fatal error"), KILN_COMPILER,
-               "gave up with status 70: fatal error");
+               "gave up with status 70 while it worked on 'a.c': fatal error");
     assert_int_equal(wire_send(f->peer, WIRE_EXITED, NULL, 0, NULL, 0), WIRE_OK);
-    receive_fails(f, KILN_COMPILER, "status 0: a.c");
+    receive_fails(f, KILN_COMPILER, "status 0 while it worked on 'a.c'");
 }
 
 static void test_the_connection_ends(void **state)
@@ -300,7 +301,7 @@ static void test_the_connection_ends(void **state)
     fixture *f = *state;
     close_peer(f);
     receive_fails(f, KILN_COMPILER,
-                  "the compiler process has gone while it worked on a.c (the connection was "
+                  "the compiler process has gone while it worked on 'a.c' (the connection was "
                   "closed): the next load starts another");
 }
 
@@ -313,7 +314,7 @@ static void test_what_is_no_frame(void **state)
 {
     fixture *f = *state;
     peer_sends_bytes(f, "0123456789abcdef0123", 20);
-    receive_fails(f, KILN_COMPILER, "has gone while it worked on a.c");
+    receive_fails(f, KILN_COMPILER, "has gone while it worked on 'a.c'");
 }
 
 static void test_half_a_frame(void **state)
@@ -321,7 +322,7 @@ static void test_half_a_frame(void **state)
     fixture *f = *state;
     peer_sends_bytes(f, "KILN", 4);
     close_peer(f);
-    receive_fails(f, KILN_COMPILER, "has gone while it worked on a.c");
+    receive_fails(f, KILN_COMPILER, "has gone while it worked on 'a.c'");
 }
 
 static void test_an_unexpected_frame(void **state)
@@ -331,7 +332,7 @@ static void test_an_unexpected_frame(void **state)
                                            WIRE_PLAN_REPLY, WIRE_LINK_REPLY, WIRE_COMPILE};
     for (size_t i = 0; i < sizeof unexpected / sizeof *unexpected; i++) {
         assert_int_equal(wire_send(f->peer, unexpected[i], NULL, 0, NULL, 0), WIRE_OK);
-        receive_fails(f, KILN_COMPILER, "has gone while it worked on a.c");
+        receive_fails(f, KILN_COMPILER, "has gone while it worked on 'a.c'");
     }
 }
 
@@ -340,9 +341,9 @@ static void test_bytes_that_are_no_message(void **state)
     fixture *f = *state;
     static const uint8_t bytes[] = {0xff, 0xff, 0xff};
     assert_int_equal(wire_send(f->peer, WIRE_COMPILE_REPLY, bytes, 3, NULL, 0), WIRE_OK);
-    receive_fails(f, KILN_COMPILER, "has gone while it worked on a.c");
+    receive_fails(f, KILN_COMPILER, "has gone while it worked on 'a.c'");
     assert_int_equal(wire_send(f->peer, WIRE_EXITED, bytes, 3, NULL, 0), WIRE_OK);
-    receive_fails(f, KILN_COMPILER, "has gone while it worked on a.c");
+    receive_fails(f, KILN_COMPILER, "has gone while it worked on 'a.c'");
 }
 
 /* Descriptors of what is refused are closed all the same. */
@@ -400,10 +401,10 @@ static void test_a_request_to_a_job_that_vanished(void **state)
     uint32_t index;
     close_peer(f);
     assert_int_equal(send_request(f, &error), KILN_COMPILER);
-    check_error(error, KILN_COMPILER, "has gone while it worked on a.c");
+    check_error(error, KILN_COMPILER, "has gone while it worked on 'a.c'");
     error = NULL;
     assert_int_equal(job_forward(&f->job, 0, &index, &error), KILN_COMPILER);
-    check_error(error, KILN_COMPILER, "has gone while it worked on a.c");
+    check_error(error, KILN_COMPILER, "has gone while it worked on 'a.c'");
 }
 
 /* ---- parts of messages ---- */
