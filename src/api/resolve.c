@@ -136,10 +136,10 @@ static kiln_status fly(kiln_session *session, flight *own, build *build, image *
 static kiln_status build_or_join(kiln_session *session, build *build, int64_t begin_ns, image **out,
                                  bool *stale, kiln_error **error)
 {
+    *stale = false;
     flight *own = calloc(1, sizeof *own);
     if (!own)
         return error_no_memory(error);
-    *stale = false;
     pthread_mutex_lock(&session->mutex);
     *out = find_uncached(session, build);
     flight *other = *out ? NULL : find_flight(session, &build->key);

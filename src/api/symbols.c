@@ -3,6 +3,7 @@
  * A linker's name goes straight to the image. The index - names, demangled names, kinds - was made
  * when the image was linked; it is read at the first need of it, so that a host that asks for plain
  * names never pays for it. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,10 +39,12 @@ static symbol_index *index_read(const kiln_library *library)
     symbol_index *index = calloc(1, sizeof *index);
     if (!index)
         return NULL;
+    errno = 0;
     if (image_read_symbols(library->image, library->session->store, &bytes, &size))
         index->table = kiln__wire__symbol_table__unpack(NULL, size, bytes);
+    bool no_memory = !index->table && errno == ENOMEM;
     free(bytes);
-    if (!index->table) /* lost or damaged: the library works without */
+    if (!index->table && !no_memory) /* lost or damaged: the library works without */
         index->table = kiln__wire__symbol_table__unpack(NULL, 0, NULL);
     bool done = index->table &&
                 (index->names = calloc(2 * index->table->n_symbols + 1, sizeof *index->names));

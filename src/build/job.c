@@ -181,6 +181,17 @@ static bool keep_fds(job *job, wire_frame *frame)
     return true;
 }
 
+/* *why: what is wrong where NULL comes back; protobuf-c does not tell. */
+static ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *descriptor,
+                                const wire_frame *frame, wire_status *why)
+{
+    errno = 0;
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(descriptor, NULL, frame->size, frame->body);
+    *why = errno == ENOMEM ? WIRE_NO_MEMORY : WIRE_BROKEN;
+    return message;
+}
+
 kiln_status job_receive(job *job, wire_type type, const ProtobufCMessageDescriptor *descriptor,
                         ProtobufCMessage **message, kiln_error **error)
 {
@@ -195,16 +206,16 @@ kiln_status job_receive(job *job, wire_type type, const ProtobufCMessageDescript
         if (!keep_fds(job, &frame))
             status = error_no_memory(error);
         ProtobufCMessage *unpacked = NULL;
+        wire_status why;
         if (status == KILN_OK && frame.type == WIRE_EXITED) {
-            unpacked = protobuf_c_message_unpack(&kiln__wire__exited__descriptor, NULL, frame.size,
-                                                 frame.body);
+            unpacked = unpack(&kiln__wire__exited__descriptor, &frame, &why);
             status = unpacked ? tell_exit(job, (Kiln__Wire__Exited *)unpacked, error)
-                              : tell_loss(job, WIRE_BROKEN, error);
+                              : tell_loss(job, why, error);
             protobuf_c_message_free_unpacked(unpacked, NULL);
         } else if (status == KILN_OK && frame.type == type) {
-            unpacked = protobuf_c_message_unpack(descriptor, NULL, frame.size, frame.body);
+            unpacked = unpack(descriptor, &frame, &why);
             if (!unpacked)
-                status = tell_loss(job, WIRE_BROKEN, error);
+                status = tell_loss(job, why, error);
             *message = unpacked;
         } else if (status == KILN_OK && frame.type != WIRE_ATTACH) {
             status = tell_loss(job, WIRE_BROKEN, error);

@@ -20,7 +20,8 @@ static size_t round_up(size_t size)
 
 static uint64_t checksum(const uint8_t *bytes, size_t size)
 {
-    return XXH3_64bits(bytes + sizeof(record_header), size - sizeof(record_header));
+    uint64_t seed = XXH3_64bits(bytes + offsetof(record_header, key), sizeof(digest));
+    return XXH3_64bits_withSeed(bytes + sizeof(record_header), size - sizeof(record_header), seed);
 }
 
 static result_view view_at(uint8_t *at)
@@ -146,6 +147,18 @@ void record_set_identity(record *record, uint32_t index, const os_identity *iden
 {
     memcpy(record_view(record, index).payload + offsetof(record_payload, content_identity),
            identity, sizeof *identity);
+}
+
+void record_set_key(record *record, const digest *key)
+{
+    record_header *header = (record_header *)record->bytes;
+    header->key = *key;
+    record_seal(record);
+}
+
+bool record_has_key(const record *record, const digest *key)
+{
+    return digest_equal(&((const record_header *)record->bytes)->key, key);
 }
 
 void record_seal(record *record)

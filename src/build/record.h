@@ -73,6 +73,9 @@ record_entry record_result(const record *record, uint32_t index);
 size_t record_input_count(const record *record, uint32_t index);
 /* Set the identity of the content of result `index`, after its digest was checked. */
 void record_set_identity(record *record, uint32_t index, const os_identity *identity);
+/* Say whose record it is; whether it is that one's. */
+void record_set_key(record *record, const digest *key);
+bool record_has_key(const record *record, const digest *key);
 /* Finish changes in the buffer: its checksum. */
 void record_seal(record *record);
 

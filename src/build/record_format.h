@@ -5,7 +5,7 @@
 #include "build/record.h"
 
 /* Changes with every change of this layout or of what keys are made of. */
-enum { record_schema = 3 };
+enum { record_schema = 4 };
 
 static const char record_magic[8] = {'K', 'I', 'L', 'N', 'R', 'E', 'C', '\n'};
 
@@ -13,8 +13,9 @@ typedef struct record_header {
     char magic[8];
     uint32_t schema;
     uint32_t result_count;
+    digest key;        /* whose record it is */
     uint64_t size;     /* of the whole record */
-    uint64_t checksum; /* XXH3-64 of all that follows */
+    uint64_t checksum; /* XXH3-64 of all that follows, seeded with that of the key */
 } record_header;
 
 /* All sizes are multiples of 8, so that every part is aligned. */

@@ -218,8 +218,13 @@ bool store_write_file(store *store, const char *name, const void *bytes, size_t 
 
 static int open_private(const store *store, const char *name)
 {
-    int fd = openat(store->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0 && !os_is_private_fd(fd)) {
+    /* Not blocking, in case it is no file but a FIFO. */
+    int fd = openat(store->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    os_kind kind;
+    os_identity identity;
+    if (fd < 0)
+        return -1;
+    if (!os_is_private_fd(fd) || os_identify_fd(fd, &kind, &identity) || kind != OS_FILE) {
         close(fd);
         errno = EPERM;
         return -1;
@@ -243,11 +248,17 @@ bool store_read_record(store *store, const digest *key, record *record)
     uint8_t *bytes;
     size_t size;
     name_key("records", key, name);
-    return store_read_file(store, name, &bytes, &size) && record_open(record, bytes, size);
+    if (!store_read_file(store, name, &bytes, &size) || !record_open(record, bytes, size))
+        return false;
+    if (record_has_key(record, key))
+        return true;
+    record_destroy(record); /* another key's, put in its place */
+    return false;
 }
 
-bool store_write_record(store *store, const digest *key, const record *record, bool durable)
+bool store_write_record(store *store, const digest *key, record *record, bool durable)
 {
+    record_set_key(record, key);
     char name[name_size];
     name_key("records", key, name);
     return publish(store, name, record->bytes, -1, record->size, durable, NULL);

@@ -37,7 +37,7 @@ bool store_is_executable(const store *store);
 /* The record of a key. false where there is none that is whole and ours. */
 bool store_read_record(store *store, const digest *key, record *record);
 /* Publish it. Errors are not the load's: false, and errno tells. */
-bool store_write_record(store *store, const digest *key, const record *record, bool durable);
+bool store_write_record(store *store, const digest *key, record *record, bool durable);
 
 /* Open a content for reading, whole and as it was published: its identity is `identity`, or its
  * digest is right, and then *identity is updated and *refreshed set. The descriptor holds a shared

@@ -9,8 +9,8 @@
 namespace kiln
 {
 
-// Inputs are named as the file gate knows them. Outputs are unsealed memory files, owned by the caller; -1 where there
-// are errors.
+// Inputs are named as the file gate knows them. Outputs are unsealed memory files, owned by the
+// caller; -1 where there are errors.
 
 // A static archive with an index; members are named by the last part of the inputs' names.
 int write_archive(const std::vector<std::string> &names, DiagnosticList &list);

@@ -1,7 +1,7 @@
 // assemble.cpp - the assembler. See assemble.h.
 //
-// Clang's own assembler front end is part of the clang program, not of its libraries. This one understands those options of
-// -cc1as that mean something on x86-64 ELF.
+// Clang's own assembler front end is part of the clang program, not of its libraries. This one
+// understands those options of -cc1as that mean something on x86-64 ELF.
 #include "compiler/assemble.h"
 
 #include "clang/Options/Options.h"
@@ -143,7 +143,8 @@ bool Assembler::set_up()
     }
     context_ = std::make_unique<llvm::MCContext>(triple_, syntax_.get(), registers_.get(),
                                                  processor_.get(), &sources_, &options_);
-    // Here, and not at the SourceMgr: only what arrives here has been mapped to the lines that line markers name.
+    // Here, and not at the SourceMgr: only what arrives here has been mapped to the lines that line
+    // markers name.
     context_->setDiagnosticHandler(
         [this](const llvm::SMDiagnostic &diagnostic, bool, const llvm::SourceMgr &,
                std::vector<const llvm::MDNode *> &) { take_message(diagnostic, list_); });

@@ -12,7 +12,8 @@ struct AssemblyText {
     std::unique_ptr<llvm::MemoryBuffer> text;
 };
 
-// Assemble with the options of a -cc1as job. What .include and .incbin read comes from `files`. false: `list` has the errors.
+// Assemble with the options of a -cc1as job. What .include and .incbin read comes from `files`.
+// false: `list` has the errors.
 bool assemble(const DriverJob &job, AssemblyText source,
               llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> files, OutputKind output,
               OutputBytes &bytes, DiagnosticList &list);

@@ -32,7 +32,8 @@ struct Work {
     CompileResult &result;
 };
 
-// The driver's arguments: the user's, between what comes from the surroundings and what says how to treat the source.
+// The driver's arguments: the user's, between what comes from the surroundings and what says how to
+// treat the source.
 std::vector<std::string> driver_arguments(const Work &work, std::vector<std::string> mode,
                                           const std::string &language)
 {
@@ -89,11 +90,13 @@ std::unique_ptr<clang::CodeGenAction> action_for(clang::frontend::ActionKind kin
     }
 }
 
-// What the local symbols of a unit are told apart by, where they have to be seen beyond their piece.
+// What the local symbols of a unit are told apart by, where they have to be seen beyond their
+// piece.
 std::string unit_suffix(const std::vector<std::string> &arguments)
 {
     Digest digest = digest_of(llvm::join(arguments, llvm::StringRef("\0", 1)));
-    return ".kiln." + llvm::toHex(llvm::ArrayRef<uint8_t>(digest).take_front(8), /*LowerCase=*/true);
+    return ".kiln." +
+           llvm::toHex(llvm::ArrayRef<uint8_t>(digest).take_front(8), /*LowerCase=*/true);
 }
 
 bool run_front_end(Work &work, const DriverJob &job, FrontEnd &front, OutputBytes &bytes)

@@ -1,8 +1,9 @@
 // compile.h - one source to one output.
 //
-// compile() never touches disk but to read, never loads plugins, and reports everything through its result. What an argument
-// could make Clang write (dependency files, .dwo, .gcno, traces, diagnostics logs) is switched off; what cannot be switched off is
-// refused by name. One compile at a time in a process.
+// compile() never touches disk but to read, never loads plugins, and reports everything through its
+// result. What an argument could make Clang write (dependency files, .dwo, .gcno, traces,
+// diagnostics logs) is switched off; what cannot be switched off is refused by name. One compile at
+// a time in a process.
 #pragma once
 
 #include "compiler/diagnostics.h"

@@ -152,7 +152,8 @@ Message DiagnosticCollector::structured(clang::DiagnosticsEngine::Level level,
     return message;
 }
 
-// File, line and column as clang prints them; the end is that of the first range in the same file that reaches past it.
+// File, line and column as clang prints them; the end is that of the first range in the same file
+// that reaches past it.
 void DiagnosticCollector::add_position(const clang::Diagnostic &info, Message &message) const
 {
     const clang::SourceManager &sources = info.getSourceManager();

@@ -1,7 +1,9 @@
-// diagnostics.h - the compiler's messages, as structures and as the text that clang would have printed.
+// diagnostics.h - the compiler's messages, as structures and as the text that clang would have
+// printed.
 //
-// DiagnosticList is what goes over the wire. DiagnosticCollector fills one from Clang; other sources of messages (LLD, LLVM's
-// assembler, Kiln itself) add to it directly. Notes belong to the message before them. One thread.
+// DiagnosticList is what goes over the wire. DiagnosticCollector fills one from Clang; other
+// sources of messages (LLD, LLVM's assembler, Kiln itself) add to it directly. Notes belong to the
+// message before them. One thread.
 #pragma once
 
 #include "clang/Basic/Diagnostic.h"
@@ -42,7 +44,8 @@ struct DiagnosticList {
     bool has_errors() const;
     // A note goes to the message before it.
     void add(Message &&message);
-    // Add an error or warning that has no position: "error: TEXT\n", after "PREFIX: " where that is not empty.
+    // Add an error or warning that has no position: "error: TEXT\n", after "PREFIX: " where that is
+    // not empty.
     void add(Severity severity, llvm::StringRef text, llvm::StringRef prefix = "");
     // "1 warning and 2 errors generated.\n", or nothing.
     std::string summary() const;

@@ -19,7 +19,8 @@ namespace
 
 constexpr size_t table_size = 1 << 14;
 constexpr size_t probe_limit = 16;
-// An identity vouches for its bytes once its times are older than any file system's clock could blur.
+// An identity vouches for its bytes once its times are older than any file system's clock could
+// blur.
 constexpr int64_t settled_ns = 2'000'000'000;
 
 enum : uint32_t { slot_free, slot_claimed, slot_ready };

@@ -1,8 +1,9 @@
 // digest.h - identities and digests of files, and the table that lets jobs share them.
 //
-// BLAKE2b-256 throughout. The table lives in memory shared by the zygote and all jobs, so that system headers and
-// the C library are digested once per compiler process. Lock-free: a slot is claimed once, written, then published, and never
-// changes again; a writer that dies leaves a dead slot.
+// BLAKE2b-256 throughout. The table lives in memory shared by the zygote and all jobs, so that
+// system headers and the C library are digested once per compiler process. Lock-free: a slot is
+// claimed once, written, then published, and never changes again; a writer that dies leaves a dead
+// slot.
 #pragma once
 
 #include "llvm/ADT/ArrayRef.h"
@@ -29,9 +30,11 @@ Digest digest_of(llvm::StringRef bytes);
 // Of the whole of an open file, read at offset 0 onwards. false with errno.
 bool digest_fd(int fd, Digest *digest);
 
-// Map the shared table; called once by the zygote before it forks. Without it (no memory) nothing is shared.
+// Map the shared table; called once by the zygote before it forks. Without it (no memory) nothing
+// is shared.
 void digest_table_create();
-// Only identities that are older than the clock's grain are remembered: those alone vouch for the bytes.
+// Only identities that are older than the clock's grain are remembered: those alone vouch for the
+// bytes.
 bool digest_table_find(const Identity &identity, Digest *digest);
 void digest_table_add(const Identity &identity, const Digest &digest);
 

@@ -138,8 +138,26 @@ llvm::Expected<llvm::ArrayRef<ElfFile::Elf_Versym>> version_indices(const ElfFil
     return file.getSectionContentsAsArray<ElfFile::Elf_Versym>(*section);
 }
 
-// Set the hidden bit of every version that is needed from a dependency. Offsets were written by LLD just now, but
-// are checked all the same.
+// The same bit in the symbols' own entries, which glibc does not read there, but debuggers and
+// binutils match with the others.
+llvm::Error hide_indices(const ElfFile &file, llvm::MutableArrayRef<char> image,
+                         const std::set<uint16_t> &hidden)
+{
+    auto versions = version_indices(file);
+    if (!versions)
+        return versions.takeError();
+    for (const ElfFile::Elf_Versym &version : *versions) {
+        if (!hidden.count(version.vs_index))
+            continue;
+        size_t offset = size_t(reinterpret_cast<const char *>(&version) - image.data());
+        auto *own = reinterpret_cast<ElfFile::Elf_Versym *>(image.data() + offset);
+        own->vs_index = own->vs_index | hidden_version;
+    }
+    return llvm::Error::success();
+}
+
+// Set the hidden bit of every version that is needed from a dependency. Offsets were written by LLD
+// just now, but are checked all the same.
 llvm::Error hide_needed_versions(const ElfFile &file, llvm::MutableArrayRef<char> image,
                                  const llvm::StringSet<> &dependency_ids)
 {
@@ -158,6 +176,7 @@ llvm::Error hide_needed_versions(const ElfFile &file, llvm::MutableArrayRef<char
                section->sh_offset + offset + size <= image.size();
     };
     char *base = image.data() + section->sh_offset;
+    std::set<uint16_t> hidden;
     uint64_t offset = 0;
     for (unsigned i = 0; i < section->sh_info && in_section(offset, sizeof(ElfFile::Elf_Verneed));
          i++) {
@@ -169,17 +188,19 @@ llvm::Error hide_needed_versions(const ElfFile &file, llvm::MutableArrayRef<char
             if (!in_section(entry, sizeof(ElfFile::Elf_Vernaux)))
                 break;
             auto *version = reinterpret_cast<ElfFile::Elf_Vernaux *>(base + entry);
+            hidden.insert(version->vna_other & ~hidden_version);
             version->vna_other = version->vna_other | hidden_version;
             entry += version->vna_next;
         }
         offset += need->vn_next;
     }
-    return llvm::Error::success();
+    return hide_indices(file, image, hidden);
 }
 
-// LLD writes R_X86_64_DTPMOD64 with the symbol even where that is the image's own and cannot be preempted (its offset is a
-// constant then). glibc would look it up and take the module of a host's thread-local of that name: symbol 0 means "this image".
-// Weak variables, which have the shared version, are to be looked up.
+// LLD writes R_X86_64_DTPMOD64 with the symbol even where that is the image's own and cannot be
+// preempted (its offset is a constant then). glibc would look it up and take the module of a host's
+// thread-local of that name: symbol 0 means "this image". Weak variables, which have the shared
+// version, are to be looked up.
 llvm::Error bind_own_thread_locals(const ElfFile &file, llvm::MutableArrayRef<char> image)
 {
     auto table = symbol_table(file, llvm::ELF::SHT_DYNSYM);

@@ -1,10 +1,13 @@
 // file_gate.h - the one gate through which Clang, LLVM, LLD and libpkgconf reach the file system.
 //
-// The program is linked with --wrap for the libc calls that those libraries use (the list stands in CMakeLists.txt), so nothing
-// that they open, look for or execute gets past this file. The gate
-//   - records what is read and what is not found in the request's InputLog, unless the recording file system did so already;
-//   - lends memory files under names of our choice, so that LLD's messages show an input's own name;
-//   - refuses to write, to run programs and to load plugins, whatever the arguments ask for: EROFS, EPERM.
+// The program is linked with --wrap for the libc calls that those libraries use (the list stands in
+// CMakeLists.txt), so nothing that they open, look for or execute gets past this file. The gate
+//   - records what is read and what is not found in the request's InputLog, unless the recording
+//     file system did so already;
+//   - lends memory files under names of our choice, so that LLD's messages show an input's own
+//     name;
+//   - refuses to write, to run programs and to load plugins, whatever the arguments ask for: EROFS,
+//     EPERM.
 // Set up by the job's thread before a request; the calls themselves are thread-safe.
 #pragma once
 

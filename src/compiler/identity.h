@@ -15,7 +15,8 @@ struct CompilerIdentity {
     std::string version;            // "clang version 22.1.8"
 };
 
-// This program (Clang, LLVM and LLD are in it, so its build id covers them) and the resource directory that it uses.
+// This program (Clang, LLVM and LLD are in it, so its build id covers them) and the resource
+// directory that it uses.
 CompilerIdentity compiler_identity();
 
 } // namespace kiln

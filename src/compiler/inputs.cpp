@@ -36,8 +36,9 @@ bool is_below(llvm::StringRef path, llvm::StringRef directory)
            path[directory.size()] == '/';
 }
 
-// Whether an entry says nothing beside its neighbours: the existence of a directory in which something was found,
-// and the absence of what stands below an absent directory. `next` is the first entry below `input`, if there is one.
+// Whether an entry says nothing beside its neighbours: the existence of a directory in which
+// something was found, and the absence of what stands below an absent directory. `next` is the
+// first entry below `input`, if there is one.
 bool is_implied(const Input &input, const std::vector<Input> &kept, const std::vector<Input> &all,
                 size_t position)
 {

@@ -1,8 +1,9 @@
 // inputs.h - what a compile or link read, looked for, and did not find.
 //
-// An InputLog gathers one request's inputs from whoever touches files: the recording file system (which knows digests of
-// the very bytes it handed out) and the file gate (which sees what bypasses that). Its result is sorted and holds each path
-// once per kind, without what other entries imply. Thread-safe: LLD opens files on several threads.
+// An InputLog gathers one request's inputs from whoever touches files: the recording file system
+// (which knows digests of the very bytes it handed out) and the file gate (which sees what bypasses
+// that). Its result is sorted and holds each path once per kind, without what other entries imply.
+// Thread-safe: LLD opens files on several threads.
 #pragma once
 
 #include "compiler/digest.h"
@@ -54,8 +55,8 @@ class InputLog
     // A file was seen with different contents within this request, or would not stand still.
     void changed(llvm::StringRef path);
 
-    // The inputs so far. Files that were read past the recorder are digested now; *changed_paths gets those that
-    // were altered since they were opened.
+    // The inputs so far. Files that were read past the recorder are digested now; *changed_paths
+    // gets those that were altered since they were opened.
     std::vector<Input> finish(std::vector<std::string> *changed_paths);
 
     // The files that were read past the recorder so far.

@@ -1,7 +1,8 @@
-// invocation.h - Clang's front end, set up for a job: from cc1 arguments to a CompilerInstance that cannot write.
+// invocation.h - Clang's front end, set up for a job: from cc1 arguments to a CompilerInstance that
+// cannot write.
 //
-// A FrontEnd owns the instance and everything that it refers to. It is not destroyed piece by piece: jobs end by
-// exit, and freeing a syntax tree costs more than it gives. One thread.
+// A FrontEnd owns the instance and everything that it refers to. It is not destroyed piece by
+// piece: jobs end by exit, and freeing a syntax tree costs more than it gives. One thread.
 #pragma once
 
 #include "compiler/compile.h"
@@ -20,8 +21,8 @@ struct FrontEnd {
     double back_end_start = 0; // steady_seconds; 0: it has not begun
 };
 
-// Set up from arguments as the driver gives them after -cc1. NULL where they are refused or wrong; `list` says why.
-// Never freed: see above.
+// Set up from arguments as the driver gives them after -cc1. NULL where they are refused or wrong;
+// `list` says why. Never freed: see above.
 FrontEnd *front_end_create(const std::vector<std::string> &arguments,
                            llvm::IntrusiveRefCntPtr<RecordingFileSystem> files, InputLog &log,
                            DiagnosticList &list);

@@ -53,7 +53,8 @@ void report_parse_error(const llvm::SMDiagnostic &problem, llvm::StringRef name,
     list.add(std::move(message));
 }
 
-// Whether the module was made for the processor and system that we compile for. One that does not say gets ours.
+// Whether the module was made for the processor and system that we compile for. One that does not
+// say gets ours.
 bool fits_target(llvm::Module &module, const clang::TargetInfo &target, llvm::StringRef name,
                  DiagnosticList &list)
 {

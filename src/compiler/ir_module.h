@@ -9,8 +9,8 @@ namespace kiln
 // What LLVM's back end and linker have to say, into a DiagnosticList. Installed in an LLVMContext.
 std::unique_ptr<llvm::DiagnosticHandler> back_end_messages(DiagnosticList &list);
 
-// Read textual IR or bitcode. NULL where it is neither, or broken; `list` then says why. Malformed bitcode can crash
-// LLVM's reader: that, too, is an error here.
+// Read textual IR or bitcode. NULL where it is neither, or broken; `list` then says why. Malformed
+// bitcode can crash LLVM's reader: that, too, is an error here.
 std::unique_ptr<llvm::Module> read_module(llvm::MemoryBufferRef buffer, llvm::LLVMContext &context,
                                           DiagnosticList &list);
 

@@ -1,10 +1,11 @@
 // job.cpp - a job's conversation with the host. See job.h.
 //
-// Setup comes first and shapes the process (directory, environment, umask, memory files); then requests are answered in order. A
-// frame that cannot be understood ends the job: the host is of another version, or not the host.
+// Setup comes first and shapes the process (directory, environment, umask, memory files); then
+// requests are answered in order. A frame that cannot be understood ends the job: the host is of
+// another version, or not the host.
 #include "compiler/job.h"
-#include "compiler/job_process.h"
 #include "compiler/compile.h"
+#include "compiler/job_process.h"
 #include "compiler/link.h"
 #include "compiler/memory_file.h"
 #include "compiler/messages.h"

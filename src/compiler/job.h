@@ -4,7 +4,8 @@
 namespace kiln
 {
 
-// Serve one job connection until the peer closes it. Takes the socket over. Returns the process's exit status.
+// Serve one job connection until the peer closes it. Takes the socket over. Returns the process's
+// exit status.
 int run_job(int socket);
 
 } // namespace kiln

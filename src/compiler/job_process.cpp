@@ -6,10 +6,10 @@
 #include "compiler/warm_up.h"
 
 #include "clang/Basic/Stack.h"
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/PrettyStackTrace.h"
 #include "llvm/Support/Signals.h"
-#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/thread.h"
 
 #include <algorithm>
@@ -32,7 +32,8 @@ namespace kiln
 namespace
 {
 
-// Deep recursion in templates, expressions and the optimiser needs it; pages that nobody touches cost nothing.
+// Deep recursion in templates, expressions and the optimiser needs it; pages that nobody touches
+// cost nothing.
 constexpr unsigned job_stack_bytes = 256u << 20;
 constexpr size_t detail_limit = 4096;
 constexpr int channel_fd = 3; // in the child
@@ -119,7 +120,8 @@ void install_handlers()
     llvm::install_fatal_error_handler(on_fatal_error);
 }
 
-// What the child does from fork to exit. `channel` and `words` are all it keeps of the zygote's descriptors.
+// What the child does from fork to exit. `channel` and `words` are all it keeps of the zygote's
+// descriptors.
 [[noreturn]] void live_as_child(int channel, int words, pid_t zygote)
 {
     setpgid(0, 0);
@@ -282,7 +284,8 @@ ChildEnd ChildProcess::end()
         end.signal = WTERMSIG(status);
     else
         end.exit_status = WEXITSTATUS(status);
-    // A crash's trace names Clang's insides, not the source, which the host knows; the words of a fatal error are worth telling.
+    // A crash's trace names Clang's insides, not the source, which the host knows; the words of a
+    // fatal error are worth telling.
     if (end.exit_status == exit_fatal_error)
         end.detail = last_words(words_);
     end.out_of_memory = end.exit_status == exit_out_of_memory || tells_of_memory(end.detail);

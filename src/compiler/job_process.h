@@ -1,8 +1,9 @@
 // job_process.h - the processes that jobs run in.
 //
-// A child is forked ahead of need and waits on a socket for its assignment; so a job starts without a fork. It leads a process group of its
-// own, which ends as a whole. What it says on standard error - fatal errors of LLVM, the trace of a crash - goes to a memory file
-// that the zygote reads when the child has ended. Zygote side: one thread.
+// A child is forked ahead of need and waits on a socket for its assignment; so a job starts without
+// a fork. It leads a process group of its own, which ends as a whole. What it says on standard
+// error - fatal errors of LLVM, the trace of a crash - goes to a memory file that the zygote reads
+// when the child has ended. Zygote side: one thread.
 #pragma once
 
 #include <atomic>
@@ -28,8 +29,8 @@ struct ChildEnd {
     std::string detail; // the end of what it wrote to standard error; empty after a good end
 };
 
-// In a job's process: the limit of time holds while one of these lives, which is while a request is worked on; waiting for the
-// host, or for another builder's lock, costs nothing.
+// In a job's process: the limit of time holds while one of these lives, which is while a request is
+// worked on; waiting for the host, or for another builder's lock, costs nothing.
 class TimeLimit
 {
   public:
@@ -77,8 +78,8 @@ class ChildProcess
   private:
     pid_t pid_ = -1;
     int pidfd_ = -1;
-    int channel_ = -1; // to the waiting child
-    int words_ = -1;   // the memory file that is its standard error
+    int channel_ = -1;                        // to the waiting child
+    int words_ = -1;                          // the memory file that is its standard error
     std::atomic<double> *deadline_ = nullptr; // shared with the child; 0: it works on nothing
 };
 

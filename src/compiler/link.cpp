@@ -92,8 +92,8 @@ void add_operand(std::vector<std::string> &arguments, llvm::StringRef operand)
     arguments.insert(arguments.end(), {"-Xlinker", operand.str()});
 }
 
-// The driver's arguments: its own link line around our inputs. Inputs go through -Xlinker, which keeps their order
-// and their names out of the driver's hands.
+// The driver's arguments: its own link line around our inputs. Inputs go through -Xlinker, which
+// keeps their order and their names out of the driver's hands.
 std::vector<std::string> driver_arguments(LinkJob &job)
 {
     std::vector<std::string> arguments{"-Qunused-arguments", "-shared", "-o", "-"};
@@ -130,6 +130,7 @@ std::vector<std::string> image_options(const LinkRequest &request)
             std::string("--dynamic-list=") + dynamic_list_name,
             "--hash-style=gnu",
             "--no-gnu-unique",
+            "--undefined-version", // weak data of archive members that nobody asks for
             "--build-id=sha1",
             "-z",
             "now",
@@ -147,7 +148,8 @@ std::string quoted_list(const SymbolNames &names)
     return text;
 }
 
-// Strong symbols get the image's own version; weak data the version that all images share, and they alone stay preemptible.
+// Strong symbols get the image's own version; weak data the version that all images share, and they
+// alone stay preemptible.
 bool lend_scripts(LinkJob &job, const SymbolNames &weak_data)
 {
     std::string shared = quoted_list(weak_data);
@@ -170,7 +172,12 @@ SymbolNames weak_data_of_inputs(const LinkRequest &request)
 {
     SymbolNames names;
     for (const LinkInput &input : request.inputs) {
-        int fd = input.fd >= 0 ? dup(input.fd) : gate_open_unrecorded(input.path.c_str());
+        struct stat status;
+        bool is_file = input.fd >= 0 || (gate_stat_unrecorded(input.path.c_str(), &status) == 0 &&
+                                         S_ISREG(status.st_mode));
+        int fd = !is_file        ? -1
+                 : input.fd >= 0 ? dup(input.fd)
+                                 : gate_open_unrecorded(input.path.c_str());
         if (fd < 0)
             continue; // LLD is going to say so
         FileView view(fd);
@@ -193,8 +200,8 @@ uint64_t total_size(const LinkRequest &request)
     return total;
 }
 
-// The driver names libgcc before and after libc, for linkers that look at an archive once. LLD does not need it, and reading
-// libgcc's members again is a good part of a small link.
+// The driver names libgcc before and after libc, for linkers that look at an archive once. LLD does
+// not need it, and reading libgcc's members again is a good part of a small link.
 void drop_repeated_libraries(std::vector<std::string> &line)
 {
     for (const char *library : {"-lgcc", "-lgcc_s"}) {
@@ -221,8 +228,9 @@ std::vector<std::string> link_line(LinkJob &job)
     return jobs[0].arguments;
 }
 
-// Link until the list of weak data covers what the output holds: members of -l archives and code made by link-time
-// optimisation are known only afterwards. The second round is complete, since the same members come in.
+// Link until the list of weak data covers what the output holds: members of -l archives and code
+// made by link-time optimisation are known only afterwards. The second round is complete, since the
+// same members come in.
 int link_image(LinkJob &job, std::vector<std::string> line, ImageContents &contents)
 {
     std::vector<std::string> options = image_options(job.request);

@@ -1,7 +1,7 @@
 // link.h - objects to one image, shared library, object, bitcode file or archive.
 //
-// LLD runs in process; its inputs from memory are lent to it under their own names by the file gate. What it read and looked for is
-// recorded there too. One link at a time in a process.
+// LLD runs in process; its inputs from memory are lent to it under their own names by the file
+// gate. What it read and looked for is recorded there too. One link at a time in a process.
 #pragma once
 
 #include "compiler/compile.h"

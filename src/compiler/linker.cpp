@@ -1,7 +1,8 @@
 // linker.cpp - LLD in process. See linker.h.
 //
-// LLD writes its output to standard output for `-o -`: descriptor 1 of a job is nothing else's, so a memory file is put there for
-// the time of the link. Its messages come as text and are taken apart here.
+// LLD writes its output to standard output for `-o -`: descriptor 1 of a job is nothing else's, so
+// a memory file is put there for the time of the link. Its messages come as text and are taken
+// apart here.
 #include "compiler/linker.h"
 #include "compiler/driver.h"
 #include "compiler/memory_file.h"
@@ -25,8 +26,8 @@ namespace
 
 constexpr uint64_t small_link = 4 << 20; // below, one thread is faster than starting more
 
-// Keeps the text for the reply and copies it to standard error: if LLD ends the process on one of its threads, the zygote still
-// has the words.
+// Keeps the text for the reply and copies it to standard error: if LLD ends the process on one of
+// its threads, the zygote still has the words.
 class MessageStream : public llvm::raw_ostream
 {
   public:
@@ -107,7 +108,8 @@ int run_lld(std::vector<std::string> arguments, uint64_t input_size, DiagnosticL
         list.add(Severity::Error, std::string("cannot make a memory file: ") + strerror(errno));
         return -1;
     }
-    // Said always: LLD keeps the number of its last link. The driver's own --threads comes later and wins.
+    // Said always: LLD keeps the number of its last link. The driver's own --threads comes later
+    // and wins.
     unsigned threads = input_size < small_link
                            ? 1
                            : std::min(llvm::hardware_concurrency().compute_thread_count(), 16u);

@@ -9,8 +9,9 @@
 namespace kiln
 {
 
-// Run LLD over arguments (with no output option, or `-o -`). The output is an unsealed memory file, owned by the caller; -1 where there are
-// errors. input_size: of the objects, decides how many threads are worth their start.
+// Run LLD over arguments (with no output option, or `-o -`). The output is an unsealed memory file,
+// owned by the caller; -1 where there are errors. input_size: of the objects, decides how many
+// threads are worth their start.
 int run_lld(std::vector<std::string> arguments, uint64_t input_size, DiagnosticList &list);
 
 // All objects as one relocatable object.

@@ -10,8 +10,10 @@ namespace kiln
 namespace
 {
 
-// Tell objcopy what to do with each symbol that has the suffix. Names stay where they are: in the object.
-llvm::Error configure(const llvm::object::ObjectFile &object, llvm::StringRef suffix, llvm::objcopy::CommonConfig &config)
+// Tell objcopy what to do with each symbol that has the suffix. Names stay where they are: in the
+// object.
+llvm::Error configure(const llvm::object::ObjectFile &object, llvm::StringRef suffix,
+                      llvm::objcopy::CommonConfig &config)
 {
     using llvm::objcopy::NameOrPattern;
     auto pass_on = [](llvm::Error error) { return error; };
@@ -44,7 +46,8 @@ llvm::Error rewrite(llvm::StringRef object, llvm::StringRef suffix, OutputBytes 
 
 } // namespace
 
-bool restore_local_names(llvm::StringRef object, llvm::StringRef suffix, OutputBytes &bytes, DiagnosticList &list)
+bool restore_local_names(llvm::StringRef object, llvm::StringRef suffix, OutputBytes &bytes,
+                         DiagnosticList &list)
 {
     llvm::Error error = rewrite(object, suffix, bytes);
     if (!error)

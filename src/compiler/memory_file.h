@@ -8,7 +8,8 @@
 namespace kiln
 {
 
-// A file that exists only as a descriptor, at least 3 and close-on-exec. executable: it will be mapped so. -1 with errno.
+// A file that exists only as a descriptor, at least 3 and close-on-exec. executable: it will be
+// mapped so. -1 with errno.
 int memory_file_create(const char *name, bool executable);
 // One that holds `bytes` and can no longer be changed.
 int memory_file_with(const char *name, llvm::StringRef bytes, bool executable);

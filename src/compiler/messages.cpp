@@ -132,7 +132,8 @@ Input input_of(const Kiln__Wire__Input &input)
 {
     Input result{view(input.path).str(), InputKind(input.kind), {}, {}};
     if (const Kiln__Wire__Identity *identity = input.identity)
-        result.identity = {identity->device, identity->inode, identity->size, identity->mtime_ns, identity->ctime_ns};
+        result.identity = {identity->device, identity->inode, identity->size, identity->mtime_ns,
+                           identity->ctime_ns};
     if (input.digest.len == result.digest.size())
         std::copy(input.digest.data, input.digest.data + input.digest.len, result.digest.begin());
     return result;

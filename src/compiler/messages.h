@@ -1,7 +1,8 @@
 // messages.h - wire.proto's messages from C++.
 //
-// Connection owns a job's end of its socket and every descriptor received on it. MessageArena owns what a reply under
-// construction points to; protobuf-c's structs are filled by hand and packed. One thread.
+// Connection owns a job's end of its socket and every descriptor received on it. MessageArena owns
+// what a reply under construction points to; protobuf-c's structs are filled by hand and packed.
+// One thread.
 #pragma once
 
 #include "compiler/diagnostics.h"
@@ -73,10 +74,11 @@ class Connection
     Connection(const Connection &) = delete;
     Connection &operator=(const Connection &) = delete;
 
-    // The next frame that has a body of its own; frames that only bring descriptors are consumed. nullopt: the peer is gone or
-    // talks nonsense. The caller destroys the frame.
+    // The next frame that has a body of its own; frames that only bring descriptors are consumed.
+    // nullopt: the peer is gone or talks nonsense. The caller destroys the frame.
     std::optional<wire_frame> receive();
-    // A descriptor that the peer has sent, by its number; -1 where there is none. Owned by the connection.
+    // A descriptor that the peer has sent, by its number; -1 where there is none. Owned by the
+    // connection.
     int fd(uint32_t number) const;
     // false: the peer is gone.
     bool send(wire_type type, const ProtobufCMessage *message, llvm::ArrayRef<int> fds = {});

@@ -1,7 +1,8 @@
 // packages.cpp - pkg-config packages through libpkgconf. See plan.h.
 //
-// libpkgconf reads the environment (PKG_CONFIG_PATH and the like, which are part of the job's surroundings) and opens files through
-// the file gate, which records the .pc files that it reads and the places where it looks in vain.
+// libpkgconf reads the environment (PKG_CONFIG_PATH and the like, which are part of the job's
+// surroundings) and opens files through the file gate, which records the .pc files that it reads
+// and the places where it looks in vain.
 #include "compiler/plan.h"
 
 #include <libpkgconf/libpkgconf.h>

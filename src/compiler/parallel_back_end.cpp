@@ -37,10 +37,8 @@ namespace
 // Runs before all other passes; in a child the pipeline then goes on with its piece.
 class ParallelBackEnd::CutPass : public llvm::PassInfoMixin<CutPass>
 {
-public:
-    explicit CutPass(ParallelBackEnd &owner) : owner_(&owner)
-    {
-    }
+  public:
+    explicit CutPass(ParallelBackEnd &owner) : owner_(&owner) {}
     llvm::PreservedAnalyses run(llvm::Module &module, llvm::ModuleAnalysisManager &)
     {
         owner_->cut(module);
@@ -51,25 +49,28 @@ public:
         return true;
     }
 
-private:
+  private:
     ParallelBackEnd *owner_;
 };
 
 bool ParallelBackEnd::is_possible(const clang::CodeGenOptions &options)
 {
     bool is_instrumented = options.hasProfileClangInstr() || options.hasProfileIRInstr() ||
-                           options.hasProfileCSIRInstr() || options.hasProfileIRUse() || options.hasProfileClangUse() ||
-                           !options.SampleProfileFile.empty() || !options.CoverageDataFile.empty();
+                           options.hasProfileCSIRInstr() || options.hasProfileIRUse() ||
+                           options.hasProfileClangUse() || !options.SampleProfileFile.empty() ||
+                           !options.CoverageDataFile.empty();
     bool embeds = options.getEmbedBitcode() != clang::CodeGenOptions::Embed_Off;
-    return options.OptimizationLevel > 0 && !options.DisableLLVMPasses && !is_instrumented && !embeds;
+    return options.OptimizationLevel > 0 && !options.DisableLLVMPasses && !is_instrumented &&
+           !embeds;
 }
 
 void ParallelBackEnd::install(clang::CodeGenOptions &options)
 {
     options.PassBuilderCallbacks.push_back([this](llvm::PassBuilder &builder) {
-        builder.registerPipelineStartEPCallback([this](llvm::ModulePassManager &passes, llvm::OptimizationLevel) {
-            passes.addPass(CutPass(*this));
-        });
+        builder.registerPipelineStartEPCallback(
+            [this](llvm::ModulePassManager &passes, llvm::OptimizationLevel) {
+                passes.addPass(CutPass(*this));
+            });
     });
 }
 
@@ -108,7 +109,8 @@ bool ParallelBackEnd::start_piece(size_t number)
     if (piece.object_fd >= 0 && piece.report_fd >= 0)
         piece.pid = fork();
     if (piece.pid < 0) {
-        list_.add(Severity::Error, std::string("cannot start a process for a part of the unit: ") + strerror(errno));
+        list_.add(Severity::Error,
+                  std::string("cannot start a process for a part of the unit: ") + strerror(errno));
         return false;
     }
     if (piece.pid == 0) {
@@ -149,8 +151,9 @@ void ParallelBackEnd::deliver(bool done, const OutputBytes &bytes)
     report.diagnostics = arena.diagnostics(news);
     arena.inputs(inputs, &report.n_inputs, &report.inputs);
     std::vector<uint8_t> body = packed(&report.base);
-    bool written = write_fully(own_->report_fd, {reinterpret_cast<const char *>(body.data()), body.size()}) &&
-                   write_fully(own_->object_fd, {bytes.data(), bytes.size()});
+    bool written =
+        write_fully(own_->report_fd, {reinterpret_cast<const char *>(body.data()), body.size()}) &&
+        write_fully(own_->object_fd, {bytes.data(), bytes.size()});
     _exit(written ? 0 : 1);
 }
 

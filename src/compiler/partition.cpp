@@ -14,17 +14,19 @@ namespace kiln
 namespace
 {
 
-// Measured on SQLite and on a library of 100,000 lines: smaller pieces balance better, but each one costs a fork and the
-// removal of all the others.
+// Measured on SQLite and on a library of 100,000 lines: smaller pieces balance better, but each one
+// costs a fork and the removal of all the others.
 constexpr uint64_t smallest_piece = 8000; // instructions before optimisation
 constexpr unsigned pieces_per_worker = 8;
 // What is imported: larger bodies or longer chains cost more optimisation than they give.
 constexpr unsigned import_instruction_limit = 40;
 constexpr unsigned import_depth_limit = 3;
 
-constexpr const char *list_names[] = {"llvm.used", "llvm.compiler.used", "llvm.global_ctors", "llvm.global_dtors"};
+constexpr const char *list_names[] = {"llvm.used", "llvm.compiler.used", "llvm.global_ctors",
+                                      "llvm.global_dtors"};
 
-// Call `visit` for each global that a user's operands reach through constants, and for each function whose label is taken.
+// Call `visit` for each global that a user's operands reach through constants, and for each
+// function whose label is taken.
 template <class Visit> void for_each_global(const llvm::User &user, Visit visit)
 {
     llvm::SmallVector<const llvm::User *, 16> pending{&user};
@@ -33,7 +35,8 @@ template <class Visit> void for_each_global(const llvm::User &user, Visit visit)
         const llvm::User *current = pending.pop_back_val();
         for (const llvm::Use &operand : current->operands()) {
             if (auto *global = llvm::dyn_cast<llvm::GlobalValue>(operand.get()))
-                visit(const_cast<llvm::GlobalValue *>(global), llvm::isa<llvm::BlockAddress>(current));
+                visit(const_cast<llvm::GlobalValue *>(global),
+                      llvm::isa<llvm::BlockAddress>(current));
             else if (auto *constant = llvm::dyn_cast<llvm::Constant>(operand.get()))
                 if (constant->getNumOperands() > 0 && seen.insert(constant).second)
                     pending.push_back(constant);
@@ -72,8 +75,8 @@ bool holds_no_addresses(const llvm::GlobalVariable &variable)
 // A constant whose value other pieces may know.
 bool is_known_constant(const llvm::GlobalVariable &variable)
 {
-    return variable.isConstant() && variable.hasDefinitiveInitializer() && !variable.isThreadLocal() &&
-           holds_no_addresses(variable);
+    return variable.isConstant() && variable.hasDefinitiveInitializer() &&
+           !variable.isThreadLocal() && holds_no_addresses(variable);
 }
 
 bool must_be_inlined(const llvm::Function &function)
@@ -134,7 +137,8 @@ bool Partition::can_be_cut() const
     llvm::SmallVector<llvm::GlobalValue *, 16> used;
     llvm::collectUsedGlobalVariables(module_, used, /*CompilerUsed=*/false);
     llvm::collectUsedGlobalVariables(module_, used, /*CompilerUsed=*/true);
-    return std::none_of(used.begin(), used.end(), [](llvm::GlobalValue *value) { return value->hasLocalLinkage(); });
+    return std::none_of(used.begin(), used.end(),
+                        [](llvm::GlobalValue *value) { return value->hasLocalLinkage(); });
 }
 
 llvm::GlobalValue *Partition::leader(llvm::GlobalValue *value) const
@@ -154,8 +158,8 @@ void Partition::join(llvm::GlobalValue *a, llvm::GlobalValue *b)
     weights_[a] += weights_[b];
 }
 
-// What has to stay together: the members of a COMDAT group, an alias and what it stands for, a function and whatever holds
-// addresses of its labels.
+// What has to stay together: the members of a COMDAT group, an alias and what it stands for, a
+// function and whatever holds addresses of its labels.
 void Partition::join_fixed_groups()
 {
     llvm::DenseMap<const llvm::Comdat *, llvm::GlobalValue *> groups;
@@ -164,7 +168,8 @@ void Partition::join_fixed_groups()
     for (llvm::GlobalValue &value : module_.global_values()) {
         if (!is_owned(value))
             continue;
-        if (auto *object = llvm::dyn_cast<llvm::GlobalObject>(&value); object && object->hasComdat()) {
+        if (auto *object = llvm::dyn_cast<llvm::GlobalObject>(&value);
+            object && object->hasComdat()) {
             auto [group, is_new] = groups.try_emplace(object->getComdat(), &value);
             if (!is_new)
                 join(group->second, &value);
@@ -180,7 +185,8 @@ void Partition::join_fixed_groups()
     }
 }
 
-// A local function with one caller is what the inliner likes best: the two stay together, within limits.
+// A local function with one caller is what the inliner likes best: the two stay together, within
+// limits.
 void Partition::join_single_callers(uint64_t weight_limit)
 {
     for (llvm::Function &function : module_) {
@@ -190,7 +196,8 @@ void Partition::join_single_callers(uint64_t weight_limit)
     }
 }
 
-// Clusters in the order of the source, which keeps what belongs together close, in pieces of about the same weight.
+// Clusters in the order of the source, which keeps what belongs together close, in pieces of about
+// the same weight.
 void Partition::assign_functions(uint64_t piece_weight)
 {
     llvm::DenseMap<llvm::GlobalValue *, unsigned> piece_of;
@@ -240,11 +247,13 @@ void Partition::assign_rest()
             continue;
         unsigned piece = owners_[&function];
         for_each_reference(function, [&](llvm::GlobalValue *target, bool) {
-            if (auto *variable = llvm::dyn_cast<llvm::GlobalVariable>(target); variable && leader(variable) == variable)
+            if (auto *variable = llvm::dyn_cast<llvm::GlobalVariable>(target);
+                variable && leader(variable) == variable)
                 assign_variable(variable, piece);
         });
     }
-    // The others, among them those in sections of their own, whose order may matter, stay together in the first piece.
+    // The others, among them those in sections of their own, whose order may matter, stay together
+    // in the first piece.
     for (llvm::GlobalValue &value : module_.global_values()) {
         if (!is_owned(value) || is_clonable(&value))
             continue;
@@ -267,7 +276,8 @@ void Partition::choose_imports()
                 llvm::Function *callee = call ? call->getCalledFunction() : nullptr;
                 if (!callee || !may_be_imported(*callee))
                     continue;
-                if (owner_of(callee) == piece || (depth >= import_depth_limit && !must_be_inlined(*callee)))
+                if (owner_of(callee) == piece ||
+                    (depth >= import_depth_limit && !must_be_inlined(*callee)))
                     continue;
                 if (imports_[piece].insert(callee).second)
                     pending.push_back({callee, depth + 1});
@@ -303,7 +313,8 @@ void Partition::find_shared()
         if (is_owned(variable) && !is_clonable(&variable)) {
             note_references(variable, unsigned(owner_of(&variable)));
         } else if (variable.hasInitializer() && !is_clonable(&variable)) {
-            // Lists are divided later, and what the front end made available_externally stays everywhere.
+            // Lists are divided later, and what the front end made available_externally stays
+            // everywhere.
             for (size_t piece = 0; piece < imports_.size(); piece++)
                 note_references(variable, unsigned(piece));
         }
@@ -316,12 +327,13 @@ size_t Partition::owner_of(const llvm::GlobalValue *value) const
     return found == owners_.end() ? piece_count() : found->second;
 }
 
-// Constants whose address means nothing, string literals above all, are simply in every piece that uses them.
+// Constants whose address means nothing, string literals above all, are simply in every piece that
+// uses them.
 bool Partition::is_clonable(const llvm::GlobalValue *value) const
 {
     auto *variable = llvm::dyn_cast<llvm::GlobalVariable>(value);
-    return variable && variable->hasLocalLinkage() && variable->hasGlobalUnnamedAddr() && !variable->hasComdat() &&
-           !variable->hasSection() && is_known_constant(*variable);
+    return variable && variable->hasLocalLinkage() && variable->hasGlobalUnnamedAddr() &&
+           !variable->hasComdat() && !variable->hasSection() && is_known_constant(*variable);
 }
 
 void Partition::share(llvm::StringRef suffix)
@@ -331,7 +343,8 @@ void Partition::share(llvm::StringRef suffix)
         if (!shared_.contains(&value))
             continue;
         if (value.hasLocalLinkage()) {
-            std::string name = value.hasName() ? value.getName().str() : "unnamed." + std::to_string(number++);
+            std::string name =
+                value.hasName() ? value.getName().str() : "unnamed." + std::to_string(number++);
             value.setName(name + suffix);
             value.setLinkage(llvm::GlobalValue::ExternalLinkage);
             value.setVisibility(llvm::GlobalValue::HiddenVisibility);
@@ -395,12 +408,13 @@ void Partition::keep_aliases(size_t piece)
             continue;
         llvm::GlobalValue *declaration;
         if (auto *type = llvm::dyn_cast<llvm::FunctionType>(value->getValueType()))
-            declaration = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, value->getAddressSpace(), "",
-                                                 &module_);
+            declaration = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage,
+                                                 value->getAddressSpace(), "", &module_);
         else
-            declaration = new llvm::GlobalVariable(module_, value->getValueType(), /*isConstant=*/false,
-                                                   llvm::GlobalValue::ExternalLinkage, nullptr, "", nullptr,
-                                                   value->getThreadLocalMode(), value->getAddressSpace());
+            declaration =
+                new llvm::GlobalVariable(module_, value->getValueType(), /*isConstant=*/false,
+                                         llvm::GlobalValue::ExternalLinkage, nullptr, "", nullptr,
+                                         value->getThreadLocalMode(), value->getAddressSpace());
         declaration->takeName(value);
         declaration->setVisibility(value->getVisibility());
         declaration->setDSOLocal(value->isDSOLocal());
@@ -409,12 +423,14 @@ void Partition::keep_aliases(size_t piece)
     }
 }
 
-// Where an entry of a list belongs: a used symbol to its own piece, a constructor to that of the COMDAT that it initialises, all
-// other constructors to the first piece, where they keep their order.
+// Where an entry of a list belongs: a used symbol to its own piece, a constructor to that of the
+// COMDAT that it initialises, all other constructors to the first piece, where they keep their
+// order.
 size_t Partition::piece_of_list_entry(const llvm::Constant *entry) const
 {
     if (auto *constructor = llvm::dyn_cast<llvm::ConstantStruct>(entry)) {
-        auto *key = llvm::dyn_cast<llvm::GlobalValue>(constructor->getOperand(2)->stripPointerCasts());
+        auto *key =
+            llvm::dyn_cast<llvm::GlobalValue>(constructor->getOperand(2)->stripPointerCasts());
         return key && is_owned(*key) ? owner_of(key) : 0;
     }
     auto *value = llvm::dyn_cast<llvm::GlobalValue>(entry->stripPointerCasts());
@@ -425,7 +441,8 @@ void Partition::keep_lists(size_t piece)
 {
     for (const char *name : list_names) {
         llvm::GlobalVariable *list = module_.getGlobalVariable(name);
-        auto *entries = list ? llvm::dyn_cast<llvm::ConstantArray>(list->getInitializer()) : nullptr;
+        auto *entries =
+            list ? llvm::dyn_cast<llvm::ConstantArray>(list->getInitializer()) : nullptr;
         if (!entries)
             continue;
         llvm::SmallVector<llvm::Constant *, 16> kept;
@@ -436,8 +453,9 @@ void Partition::keep_lists(size_t piece)
         }
         if (!kept.empty()) {
             auto *type = llvm::ArrayType::get(entries->getType()->getElementType(), kept.size());
-            auto *shorter = new llvm::GlobalVariable(module_, type, list->isConstant(), list->getLinkage(),
-                                                     llvm::ConstantArray::get(type, kept), "");
+            auto *shorter =
+                new llvm::GlobalVariable(module_, type, list->isConstant(), list->getLinkage(),
+                                         llvm::ConstantArray::get(type, kept), "");
             shorter->copyAttributesFrom(list);
             shorter->takeName(list);
         }
@@ -445,7 +463,8 @@ void Partition::keep_lists(size_t piece)
     }
 }
 
-// The debug information of the unit lists variables and types that nothing here refers to; each is told once.
+// The debug information of the unit lists variables and types that nothing here refers to; each is
+// told once.
 void Partition::keep_debug_lists(size_t piece)
 {
     llvm::SmallPtrSet<llvm::Metadata *, 16> ours;
@@ -459,7 +478,8 @@ void Partition::keep_debug_lists(size_t piece)
         llvm::SmallVector<llvm::Metadata *, 16> kept;
         for (llvm::DIGlobalVariableExpression *variable : unit->getGlobalVariables()) {
             // Those without storage, constants that were folded, go with the first piece.
-            bool has_storage = variable->getExpression() && !variable->getExpression()->isConstant();
+            bool has_storage =
+                variable->getExpression() && !variable->getExpression()->isConstant();
             if (ours.contains(variable) || (piece == 0 && !has_storage))
                 kept.push_back(variable);
         }

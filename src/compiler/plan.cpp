@@ -1,7 +1,7 @@
 // plan.cpp - lock, source comments, packages. See plan.h.
 #include "compiler/plan.h"
-#include "compiler/job_process.h"
 #include "compiler/file_gate.h"
+#include "compiler/job_process.h"
 #include "compiler/recording_file_system.h"
 
 #include "llvm/Support/CommandLine.h"
@@ -17,8 +17,8 @@ namespace kiln
 namespace
 {
 
-// Take the lock, which lives as long as the job: the file is opened anew, since a lock on the host's own open file would be shared by
-// every process that the host forks.
+// Take the lock, which lives as long as the job: the file is opened anew, since a lock on the
+// host's own open file would be shared by every process that the host forks.
 bool take_lock(int lent_fd, bool &waited, DiagnosticList &list)
 {
     std::string path = "/proc/self/fd/" + std::to_string(lent_fd);

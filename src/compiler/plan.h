@@ -1,7 +1,7 @@
 // plan.h - what must be known before a library's units can be named.
 //
-// A plan takes the build's lock, which the job then holds until it ends, resolves pkg-config packages and reads the arguments that
-// sources carry in their leading comment. One plan per job.
+// A plan takes the build's lock, which the job then holds until it ends, resolves pkg-config
+// packages and reads the arguments that sources carry in their leading comment. One plan per job.
 #pragma once
 
 #include "compiler/compile.h"
@@ -30,8 +30,9 @@ struct PlanResult {
 
 PlanResult plan(const PlanRequest &request, const Surroundings &surroundings);
 
-// Take apart the `//kiln:` comment of a source: its first line, or its second where the first begins with `#!`.
-// Words are split as a shell would, quotes and backslashes included. false: the comment is wrong, *problem says how.
+// Take apart the `//kiln:` comment of a source: its first line, or its second where the first
+// begins with `#!`. Words are split as a shell would, quotes and backslashes included. false: the
+// comment is wrong, *problem says how.
 bool parse_source_comment(llvm::StringRef text, SourceArguments &result, std::string *problem);
 
 // Ask libpkgconf for the flags of packages, dependencies included. Errors name the package.

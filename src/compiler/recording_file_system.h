@@ -1,8 +1,9 @@
 // recording_file_system.h - the file system that Clang and its driver see.
 //
-// Memory files lie below one virtual directory, which never reaches the real file system; everything else is real. Contents are
-// copies made with read(), and the digest that goes to the InputLog is of those very bytes: a mapped file could change
-// between digest and use. Each lookup is recorded, the failed ones too. One thread.
+// Memory files lie below one virtual directory, which never reaches the real file system;
+// everything else is real. Contents are copies made with read(), and the digest that goes to the
+// InputLog is of those very bytes: a mapped file could change between digest and use. Each lookup
+// is recorded, the failed ones too. One thread.
 #pragma once
 
 #include "compiler/inputs.h"
@@ -16,7 +17,8 @@ namespace kiln
 class RecordingFileSystem : public llvm::vfs::FileSystem
 {
   public:
-    // virtual_directory: absolute, or empty for none. The working directory is the process's, which must not change.
+    // virtual_directory: absolute, or empty for none. The working directory is the process's, which
+    // must not change.
     RecordingFileSystem(InputLog &log, llvm::StringRef virtual_directory,
                         llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> memory_files);
 

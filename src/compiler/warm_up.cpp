@@ -25,7 +25,8 @@ constexpr int patience_ms = 2;
 
 constexpr const char *warm_directory = "/kiln-warm-up";
 constexpr const char *warm_source = "/kiln-warm-up/warm.c";
-// Small, but it takes the parser, the optimiser and the code generator through what most sources need.
+// Small, but it takes the parser, the optimiser and the code generator through what most sources
+// need.
 constexpr const char *warm_text =
     "static int square(int x) { return x * x; }\n"
     "extern int other(const char *, ...);\n"
@@ -63,9 +64,10 @@ std::vector<Range> program_segments(bool writable)
     return search.found;
 }
 
-// fork() leaves out the page tables of mappings that hold file pages alone: the child finds each page by a fault. Once such a
-// mapping holds one private page its table is copied, at a fraction of the faults' price. So every segment of the
-// program gets one, a copy of its first. Where a system forbids that, children are slower to start, and that is all.
+// fork() leaves out the page tables of mappings that hold file pages alone: the child finds each
+// page by a fault. Once such a mapping holds one private page its table is copied, at a fraction of
+// the faults' price. So every segment of the program gets one, a copy of its first. Where a system
+// forbids that, children are slower to start, and that is all.
 void give_children_our_page_tables()
 {
     for (const Range &segment : program_segments(/*writable=*/false)) {

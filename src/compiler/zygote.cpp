@@ -1,9 +1,11 @@
-// zygote.cpp - kiln-compiler's main process: it holds Clang, LLVM and LLD ready and forks a child per job.
+// zygote.cpp - kiln-compiler's main process: it holds Clang, LLVM and LLD ready and forks a child
+// per job.
 //
-// Started with the control socket as descriptor 3 and a pidfd of the host as 4. Single-threaded throughout, so that its children are
-// whole copies. It never blocks but in poll: a child is forked ahead, the last frame of a job is sent when the socket has
-// room. A job's connection is shared with its child; the zygote reads nothing from it and only sees the host hang up. Ends, and with it all
-// jobs, when the host closes the control connection or ends itself.
+// Started with the control socket as descriptor 3 and a pidfd of the host as 4. Single-threaded
+// throughout, so that its children are whole copies. It never blocks but in poll: a child is forked
+// ahead, the last frame of a job is sent when the socket has room. A job's connection is shared
+// with its child; the zygote reads nothing from it and only sees the host hang up. Ends, and with
+// it all jobs, when the host closes the control connection or ends itself.
 #include "compiler/compile.h"
 #include "compiler/compiler_config.h"
 #include "compiler/digest.h"
@@ -190,8 +192,8 @@ void Zygote::handle_job(RunningJob &job, short on_socket, short on_child)
     }
 }
 
-// Once: when the first job has ended, so as not to delay it, or when none has come for a while. A job that arrives meanwhile waits for
-// it, and every later one is the faster.
+// Once: when the first job has ended, so as not to delay it, or when none has come for a while. A
+// job that arrives meanwhile waits for it, and every later one is the faster.
 void Zygote::warm_up()
 {
     if (is_warm_)
@@ -242,8 +244,8 @@ int Zygote::run()
     }
 }
 
-// Jobs are short and end by exit: memory that is freed is kept, the heap grows in large steps, and the job's thread uses
-// the heap that the zygote has warmed rather than one of its own.
+// Jobs are short and end by exit: memory that is freed is kept, the heap grows in large steps, and
+// the job's thread uses the heap that the zygote has warmed rather than one of its own.
 void tune_allocator()
 {
     mallopt(M_ARENA_MAX, 1);

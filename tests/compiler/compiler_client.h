@@ -1,7 +1,7 @@
 /* compiler_client.h - the host's side of wire.proto, as small as tests need it.
  *
- * Starts the real kiln-compiler and holds jobs with it. Failures of the transport end the test (they are never what is
- * tested, except by job_receive). One thread. */
+ * Starts the real kiln-compiler and holds jobs with it. Failures of the transport end the test
+ * (they are never what is tested, except by job_receive). One thread. */
 #ifndef KILN_COMPILER_CLIENT_H
 #define KILN_COMPILER_CLIENT_H
 
@@ -53,11 +53,13 @@ void job_send(job *self, wire_type type, const ProtobufCMessage *message, const 
               size_t fd_count);
 wire_status job_receive(job *self, wire_frame *frame);
 
-/* A request and its reply, which the caller frees with the generated function. arguments: NULL-terminated. */
+/* A request and its reply, which the caller frees with the generated function. arguments:
+ * NULL-terminated. */
 Kiln__Wire__CompileReply *job_compile(job *self, const char *source, const char *language,
                                       const char *const *arguments, Kiln__Wire__OutputKind output);
 /* The same with codegen units. */
-Kiln__Wire__CompileReply *job_compile_in_units(job *self, const char *source, const char *const *arguments,
+Kiln__Wire__CompileReply *job_compile_in_units(job *self, const char *source,
+                                               const char *const *arguments,
                                                uint32_t codegen_units);
 /* Links objects (descriptors) to an image named image_id. */
 Kiln__Wire__LinkReply *job_link(job *self, Kiln__Wire__Link *message);
@@ -80,8 +82,8 @@ const Kiln__Wire__Input *find_input(Kiln__Wire__Input *const *inputs, size_t cou
 /* Whether any diagnostic's text contains a text; prints them all where not. */
 bool has_message(const Kiln__Wire__DiagnosticList *list, const char *text);
 
-/* A new directory below /tmp, removed with all that is in it at exit; and a file in it. Static storage, one per
- * process. */
+/* A new directory below /tmp, removed with all that is in it at exit; and a file in it. Static
+ * storage, one per process. */
 const char *test_directory(void);
 const char *write_file(const char *name, const char *text);
 const char *write_bytes(const char *name, const void *bytes, size_t size);

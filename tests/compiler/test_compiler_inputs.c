@@ -1,4 +1,5 @@
-/* test_compiler_inputs.c - what a compile read, looked for and did not find is recorded, whatever way it took. */
+/* test_compiler_inputs.c - what a compile read, looked for and did not find is recorded,
+ * whatever way it took. */
 #include "compiler_client.h"
 
 #include <setjmp.h>
@@ -187,7 +188,8 @@ static void the_clock_is_an_input_where_it_is_used(void **state)
     kiln__wire__compile_reply__free_unpacked(reply, NULL);
 }
 
-/* A table of digests is shared by the jobs of a compiler: it must never answer for bytes that have changed. */
+/* A table of digests is shared by the jobs of a compiler: it must never answer for bytes that
+ * have changed. */
 static void an_edited_file_gets_a_new_digest(void **state)
 {
     (void)state;

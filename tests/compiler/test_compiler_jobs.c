@@ -132,7 +132,7 @@ static void hanging_up_ends_a_job(void **state)
     it_still_works();
 }
 
-static void a_crash_is_told_with_what_was_being_done(void **state)
+static void crashes_and_fatal_errors_are_told(void **state)
 {
     (void)state;
     job unit;
@@ -140,7 +140,8 @@ static void a_crash_is_told_with_what_was_being_done(void **state)
     send_compile(&unit, write_file("crash.c", "#pragma clang __debug crash\n"), NULL);
     Kiln__Wire__Exited *exited = job_exited(&unit);
     assert_true(exited->signal != 0);
-    assert_non_null(strstr(exited->detail, "crash.c"));
+    /* The host knows the source; a trace of Clang's insides would tell its user nothing. */
+    assert_string_equal(exited->detail, "");
     kiln__wire__exited__free_unpacked(exited, NULL);
     job_end(&unit);
 
@@ -337,7 +338,7 @@ int main(void)
         cmocka_unit_test(a_time_limit_ends_a_job),
         cmocka_unit_test(a_memory_limit_ends_a_job),
         cmocka_unit_test(hanging_up_ends_a_job),
-        cmocka_unit_test(a_crash_is_told_with_what_was_being_done),
+        cmocka_unit_test(crashes_and_fatal_errors_are_told),
         cmocka_unit_test(deep_sources_do_not_crash),
         cmocka_unit_test(a_missing_directory_is_an_error),
         cmocka_unit_test(nonsense_ends_the_job_alone),

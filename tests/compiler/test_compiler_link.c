@@ -1,4 +1,5 @@
-/* test_compiler_link.c - images: names, versions, weak data, host symbols, dependencies; other outputs; bad inputs. */
+/* test_compiler_link.c - images: names, versions, weak data, host symbols, dependencies; other
+ * outputs; bad inputs. */
 #include "compiler_client.h"
 
 #include <setjmp.h>
@@ -341,6 +342,10 @@ static void references_to_dependencies_are_hidden_versions(void **state)
     }
     assert_int_equal(hidden, 1);
     assert_true(plain > 0);
+    for (size_t i = 1; i < view.symbol_count; i++) {
+        bool is_base = strcmp(view.strings + view.symbols[i].st_name, "base") == 0;
+        assert_true(!is_base || (view.versions[i] & 0x8000) != 0);
+    }
     kiln__wire__link_reply__free_unpacked(reply, NULL);
 }
 
@@ -379,7 +384,8 @@ static void host_symbols_are_marked(void **state)
     kiln__wire__link_reply__free_unpacked(reply, NULL);
 }
 
-/* A shared library without versions defines the symbol: it wins over the host's, which the versions alone do not tell. */
+/* A shared library without versions defines the symbol: it wins over the host's, which the
+ * versions alone do not tell. */
 static void unversioned_libraries_win_over_host_symbols(void **state)
 {
     (void)state;
@@ -454,6 +460,29 @@ static void the_symbol_table_lists_what_is_exported(void **state)
     }
     assert_int_equal(seen, 4);
     kiln__wire__symbol_table__free_unpacked(table, NULL);
+    kiln__wire__link_reply__free_unpacked(reply, NULL);
+}
+
+/* Weak data of a member that stays outside is no error. */
+static void unused_members_do_not_matter(void **state)
+{
+    (void)state;
+    link_builder link;
+    link_init(&link, KILN__WIRE__OUTPUT_KIND__ARCHIVE, "");
+    add_fd(&link, "in.o", object_of("in.c", "int in(void) { return 1; }\n"), false);
+    add_fd(&link, "out.o", object_of("out.c", "__attribute__((weak)) int weak_outside = 1;\n"),
+           false);
+    Kiln__Wire__LinkReply *archive = link_ok(&link);
+    int fd = lead.fds[archive->output_fd];
+    link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-members");
+    add_fd(&link, "main.o", object_of("main.c", "int in(void);\nint f(void) { return in(); }\n"),
+           false);
+    add_fd(&link, "libmembers.a", fd, false);
+    Kiln__Wire__LinkReply *reply = link_ok(&link);
+    elf_view view = view_of(lead.fds[reply->output_fd]);
+    assert_non_null(version_of(&view, "in"));
+    assert_null(version_of(&view, "weak_outside"));
+    kiln__wire__link_reply__free_unpacked(archive, NULL);
     kiln__wire__link_reply__free_unpacked(reply, NULL);
 }
 
@@ -601,6 +630,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(host_symbols_are_marked, begin, end),
         cmocka_unit_test_setup_teardown(unversioned_libraries_win_over_host_symbols, begin, end),
         cmocka_unit_test_setup_teardown(the_symbol_table_lists_what_is_exported, begin, end),
+        cmocka_unit_test_setup_teardown(unused_members_do_not_matter, begin, end),
         cmocka_unit_test_setup_teardown(archives_alone_are_taken_whole, begin, end),
         cmocka_unit_test_setup_teardown(objects_and_bitcode_merge, begin, end),
         cmocka_unit_test_setup_teardown(bad_inputs_are_named, begin, end),

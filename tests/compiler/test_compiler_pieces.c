@@ -31,7 +31,8 @@ static int stop(void **state)
     return compiler_stop(&zygote);
 }
 
-/* Enough code for several pieces, around what is to be tested: functions that use everything, spread over the unit. */
+/* Enough code for several pieces, around what is to be tested: functions that use everything,
+ * spread over the unit. */
 #define REPEAT                                                                                     \
     "#define R4(m, n) m(n##0) m(n##1) m(n##2) m(n##3)\n"                                           \
     "#define R16(m, n) R4(m, n##0) R4(m, n##1) R4(m, n##2) R4(m, n##3)\n"                          \
@@ -165,7 +166,8 @@ static outcome run(const char *source, uint32_t units, const char *const *argume
     return result;
 }
 
-/* Whether the two objects are of one making: a unit that was cut looks different from one that was not. */
+/* Whether the two objects are of one making: a unit that was cut looks different from one that
+ * was not. */
 static bool same_object(const outcome *a, const outcome *b)
 {
     return memcmp(a->digest, b->digest, sizeof a->digest) == 0;

@@ -1,4 +1,5 @@
-/* test_compiler_refusals.c - a compile writes nothing, loads no plugin, runs no program, whatever it is told. */
+/* test_compiler_refusals.c - a compile writes nothing, loads no plugin, runs no program,
+ * whatever it is told. */
 #include "compiler_client.h"
 
 #include <setjmp.h>

@@ -218,15 +218,14 @@ TEST(job_crashes)
     kiln_session_destroy(session);
 }
 
-/* Clang's own way to crash. */
+/* Clang's own ways to crash; those that rely on assertions do nothing defined in a release build. */
 TEST(pragma_crash)
 {
     kiln_session *session = session_create(NULL, NULL);
     static const char *const crashes[] = {
         "#pragma clang __debug crash\n", "#pragma clang __debug llvm_fatal_error\n",
-        "#pragma clang __debug llvm_unreachable\n", "#pragma clang __debug overflow_stack\n",
-        "#pragma clang __debug assert\n"};
-    for (size_t i = 0; i < 5; i++) {
+        "#pragma clang __debug overflow_stack\n"};
+    for (size_t i = 0; i < 3; i++) {
         char *path = scratch("crash%zu.c", i);
         write_file(path, crashes[i]);
         kiln_error *error = load_file_fails(session, path, KILN_COMPILER);

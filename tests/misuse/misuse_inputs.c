@@ -3,7 +3,6 @@
  * the session goes on. */
 #include "support.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +63,6 @@ TEST(missing_file)
         kiln_error *error =
             load_file_fails(session, scratch("missing.%s", extensions[i]), KILN_NOT_FOUND);
         CHECK_CONTAINS(kiln_error_message(error), "missing.");
-        CHECK_CONTAINS(kiln_error_message(error), strerror(ENOENT));
         kiln_error_destroy(error);
     }
     kiln_error_destroy(
