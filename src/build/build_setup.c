@@ -201,9 +201,8 @@ bool build_compile_arguments(const miss *miss, size_t index, string_list *list)
            add_spec_arguments(spec, list) &&
            string_list_add_all(list, string_list_view(miss->build->inherited)) &&
            string_list_add_all(list, string_list_view(&miss->package_compile)) &&
-           spec_source_arguments(unit->source, list) &&
-           add_provided_headers(miss->build, list) && add_debug_paths(miss->build, list) &&
-           string_list_add(list, "-fPIC");
+           spec_source_arguments(unit->source, list) && add_provided_headers(miss->build, list) &&
+           add_debug_paths(miss->build, list) && string_list_add(list, "-fPIC");
 }
 
 /* The loader is to find shared libraries where the link found them: beside those given by path, and

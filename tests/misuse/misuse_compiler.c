@@ -222,9 +222,9 @@ TEST(job_crashes)
 TEST(pragma_crash)
 {
     kiln_session *session = session_create(NULL, NULL);
-    static const char *const crashes[] = {
-        "#pragma clang __debug crash\n", "#pragma clang __debug llvm_fatal_error\n",
-        "#pragma clang __debug overflow_stack\n"};
+    static const char *const crashes[] = {"#pragma clang __debug crash\n",
+                                          "#pragma clang __debug llvm_fatal_error\n",
+                                          "#pragma clang __debug overflow_stack\n"};
     for (size_t i = 0; i < 3; i++) {
         char *path = scratch("crash%zu.c", i);
         write_file(path, crashes[i]);

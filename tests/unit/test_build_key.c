@@ -261,10 +261,7 @@ typedef struct change {
     bool of_library, of_unit; /* whose keys it changes */
 } change;
 
-#define CHANGE(function, of_library, of_unit)                                                      \
-    {                                                                                              \
-#function, function, of_library, of_unit                                                   \
-    }
+#define CHANGE(function, of_library, of_unit) {#function, function, of_library, of_unit}
 
 static const change changes[] = {
     CHANGE(change_compiler, true, true),
