@@ -172,11 +172,13 @@ static kiln_status place_image(miss *miss, link_output *output, image *image, os
                                kiln_error **error)
 {
     store *store = miss->build->context->store;
-    if (store && store_add_content(store, STORE_IMAGE, &output->content, output->fd,
-                                   (size_t)output->size, identity)) {
-        bool refreshed;
+    /* The image last: an entry never lacks its table. */
+    if (store &&
         image_write_symbols(store, &output->content, output->symbol_table,
-                            output->symbol_table_size);
+                            output->symbol_table_size) &&
+        store_add_content(store, STORE_IMAGE, &output->content, output->fd, (size_t)output->size,
+                          identity)) {
+        bool refreshed;
         keep_sources(miss->build);
         image->in_cache = true;
         if (store_is_executable(store)) {

@@ -6,6 +6,7 @@
  * open: a thousand units must not cost the host as many descriptors. */
 #include "build/build_outputs.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -248,15 +249,18 @@ static kiln_status take_unit(work *work, const unit_result *result, const char *
                                          &result->content, &item.identity, &refreshed);
     bool done = fd >= 0 && add_output(work->outputs, path, item.path_size, fd, (size_t)result->size,
                                       result->hit);
+    int errno_value = errno;
     if (opened >= 0) {
         text_add(list, &item, sizeof item);
         text_add(list, path, item.path_size);
         close(opened);
     }
     *complete &= opened >= 0;
-    return done ? KILN_OK
-                : error_set(error, KILN_IO, KILN_PHASE_COMPILE,
-                            "cannot read the output of '%s': compile again", path);
+    if (done)
+        return KILN_OK;
+    return errno_value == ENOMEM ? error_no_memory(error)
+                                 : error_set(error, KILN_IO, KILN_PHASE_COMPILE,
+                                             "cannot read the output of '%s': compile again", path);
 }
 
 static kiln_status take_units(work *work, miss *miss, kiln_error **error)

@@ -60,6 +60,7 @@ static kiln_status check_sources(const build *build, kiln_error **error)
         os_kind kind = OS_FILE;
         os_identity identity;
         char *path = unit->source->bytes ? NULL : path_join(build->spec->directory, unit->path);
+        bool is_path = path != NULL;
         int failed = path ? os_identify(AT_FDCWD, path, &kind, &identity) : 0;
         int errno_value = errno;
         free(path);
@@ -72,6 +73,11 @@ static kiln_status check_sources(const build *build, kiln_error **error)
                 error, KILN_NOT_FOUND, KILN_PHASE_PLAN,
                 "there is no file '%s', which library '%s' is made of (directory '%s')", unit->path,
                 build->spec->name, build->spec->directory);
+        bool is_binary = unit->kind == INPUT_BITCODE || input_kind_is_linked(unit->kind);
+        if (is_binary && is_path && kind == OS_FILE && identity.size == 0)
+            return error_set(error, KILN_SPEC, KILN_PHASE_PLAN,
+                             "'%s' of library '%s' is empty: it was not written, or not whole",
+                             unit->path, build->spec->name);
         if (kind == OS_DIRECTORY)
             return error_set(error, KILN_SPEC, KILN_PHASE_PLAN,
                              "'%s' of library '%s' is a directory; name its files, or use a "

@@ -46,15 +46,16 @@ void image_release(image *image)
 }
 
 /* The digest of the table stands before it: what is torn or altered is no table. */
-void image_write_symbols(store *store, const digest *content, const uint8_t *table, size_t size)
+bool image_write_symbols(store *store, const digest *content, const uint8_t *table, size_t size)
 {
     digest sum = digest_of(table, size);
     text file = {0};
     text_add(&file, sum.bytes, digest_size);
     text_add(&file, table, size);
-    if (!file.failed)
-        store_add_bytes(store, STORE_SYMBOLS, content, file.bytes, file.length);
+    bool done =
+        !file.failed && store_add_bytes(store, STORE_SYMBOLS, content, file.bytes, file.length);
     text_destroy(&file);
+    return done;
 }
 
 static bool take_table(uint8_t *file, size_t file_size, size_t *size)

@@ -38,8 +38,8 @@ image *image_create(const char *name, const digest *key);
 image *image_retain(image *image);
 void image_release(image *image);
 
-/* Keep the symbol table of an image in the cache; it is optional, and so is success. */
-void image_write_symbols(store *store, const digest *content, const uint8_t *table, size_t size);
+/* Keep the symbol table of an image in the cache. false: it cannot be kept. */
+bool image_write_symbols(store *store, const digest *content, const uint8_t *table, size_t size);
 
 /* The packed symbol table: malloc'd copy, from memory or the cache. false where it cannot be had.
  */

@@ -203,9 +203,29 @@ static void two_sessions(const char *cache)
     kiln_session_destroy(two);
 }
 
+/* With a cache both sessions have one image, which one process maps once: other addresses for it are refused, and the first library
+ * is none the worse. */
 TEST(two_sessions_lend_different_functions)
 {
-    two_sessions(scratch("cache"));
+    char *cache = scratch("cache");
+    kiln_session *one = session_create(cache, NULL), *two = session_create(cache, NULL);
+    kiln_library *first = load_lent(one, lent_by_first), *second = NULL;
+    kiln_spec *spec = memory_spec(
+        "same", "same.c",
+        "int lent(void);\nstatic int count;\nint value(void) { return lent() * 10 + ++count; }\n");
+    kiln_spec_add_host_symbol(spec, "lent", (void *)lent_by_second);
+    kiln_error *error = NULL;
+    CHECK_STATUS(kiln_library_load_spec(two, spec, NULL, &second, &error), KILN_BIND, NULL);
+    CHECK_CONTAINS(kiln_error_message(error), "other addresses");
+    kiln_error_destroy(error);
+    kiln_spec_destroy(spec);
+    CHECK_INT(call_int(first, "value"), 11);
+    CHECK_STATUS(kiln_library_close(first), KILN_OK, NULL);
+    second = load_lent(two, lent_by_second);
+    CHECK_INT(call_int(second, "value"), 21);
+    CHECK_STATUS(kiln_library_close(second), KILN_OK, NULL);
+    kiln_session_destroy(one);
+    kiln_session_destroy(two);
 }
 
 TEST(two_sessions_lend_different_functions_without_a_cache)

@@ -76,6 +76,7 @@ TEST(hit_starts_no_process)
 {
     pid_t pids[max_compilers];
     use_private_compiler();
+    usleep(200 * 1000); /* a program that was installed this very moment is asked again who it is */
     write_project();
     load_result cold = try_load(scratch("cache"), spec_of_file("main", scratch("main.cpp")));
     CHECK_TEXT(cold.error, "");
