@@ -94,16 +94,22 @@ static kiln_status tell_loss(const job *job, wire_status lost, kiln_error **erro
 {
     if (lost == WIRE_NO_MEMORY)
         return error_no_memory(error);
+    if (lost == WIRE_IO)
+        return error_set_errno(error, KILN_IO, KILN_PHASE_COMPILE, errno,
+                               "the connection to the compiler process failed while it worked on "
+                               "'%s'",
+                               job->subject);
     return error_set(error, KILN_COMPILER, KILN_PHASE_COMPILE,
                      "the compiler process has gone while it worked on '%s' (%s): the next load "
                      "starts another",
                      job->subject, wire_status_text(lost));
 }
 
-/* A job that cannot be written to has ended: its last frame says why. */
+/* A job that has closed its end has ended: its last frame says why. One that cannot be written to
+ * for another reason is still waiting, and says nothing. */
 static kiln_status read_exit(job *job, wire_status lost, kiln_error **error)
 {
-    for (;;) {
+    while (lost == WIRE_CLOSED) {
         wire_frame frame;
         if (wire_receive(job->socket, &frame) != WIRE_OK)
             return tell_loss(job, lost, error);
@@ -117,6 +123,7 @@ static kiln_status read_exit(job *job, wire_status lost, kiln_error **error)
         kiln__wire__exited__free_unpacked(exited, NULL);
         return status;
     }
+    return tell_loss(job, lost, error);
 }
 
 /* ---- frames ---- */

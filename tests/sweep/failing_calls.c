@@ -324,9 +324,8 @@ WRAP(int, socketpair, (int domain, int type, int protocol, int pair[2]),
      (domain, type, protocol, pair), EMFILE)
 WRAP(int, eventfd, (unsigned value, int flags), (value, flags), EMFILE)
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags),
-     EPIPE)
-WRAP(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags),
-     ECONNRESET)
+     ENOBUFS)
+WRAP(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags), ENOBUFS)
 
 int __real_openat(int at, const char *path, int flags, ...);
 int __wrap_openat(int at, const char *path, int flags, ...);

@@ -407,6 +407,17 @@ static void test_a_request_to_a_job_that_vanished(void **state)
     check_error(error, KILN_COMPILER, "has gone while it worked on 'a.c'");
 }
 
+/* What fails on this side alone is told at once: the job would wait for ever. */
+static void test_a_request_that_the_system_refuses(void **state)
+{
+    fixture *f = *state;
+    kiln_error *error = NULL;
+    uint32_t index;
+    assert_true(job_attach(&f->job, 1000000, &index));
+    assert_int_equal(send_request(f, &error), KILN_IO);
+    check_error(error, KILN_IO, "while it worked on 'a.c': Bad file descriptor");
+}
+
 /* ---- parts of messages ---- */
 
 static ProtobufCBinaryData bytes_of(const char *bytes, size_t size)
@@ -570,6 +581,7 @@ int main(void)
         WITH_JOB(test_nobody_cares_for_the_error),
         WITH_JOB(test_a_request_to_a_job_that_has_ended),
         WITH_JOB(test_a_request_to_a_job_that_vanished),
+        WITH_JOB(test_a_request_that_the_system_refuses),
         cmocka_unit_test(test_diagnostics),
         cmocka_unit_test(test_inputs),
         cmocka_unit_test(test_senseless_inputs),
