@@ -612,10 +612,10 @@ static kiln_status load(kiln_session *session, kiln_spec *spec, const kiln_load_
         return status;
     }
     status = session_build(session, spec, &context, &closure, error);
-    if (status != KILN_OK)
-        return status;
-    status = session_bind(session, &closure, &bind, begin_ns, &events, library, error);
-    closure_destroy(&closure);
+    if (status == KILN_OK) {
+        status = session_bind(session, &closure, &bind, begin_ns, &events, library, error);
+        closure_destroy(&closure);
+    }
     if (status != KILN_OK)
         session_forget_unused(session);
     return status;

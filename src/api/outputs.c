@@ -84,6 +84,7 @@ kiln_status kiln_compile(kiln_session *session, const kiln_spec *spec,
     status = session_build_dependencies(session, spec, &context, &closure, &direct, error);
     if (status != KILN_OK) {
         session_count_busy(session, -1);
+        session_forget_unused(session);
         return status;
     }
     node node = {.spec = (kiln_spec *)spec,
@@ -97,6 +98,7 @@ kiln_status kiln_compile(kiln_session *session, const kiln_spec *spec,
     session_count_busy(session, -1);
     free(direct);
     closure_destroy(&closure);
+    session_forget_unused(session);
     return status;
 }
 

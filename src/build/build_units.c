@@ -416,8 +416,10 @@ static kiln_status tell_failures(compilation *compilation)
         kiln_error_destroy(*compilation->error);
         *compilation->error = NULL;
     }
-    kiln_status status = build_failed(KILN_COMPILE, KILN_PHASE_COMPILE, text_string(&what), &all,
-                                      compilation->error);
+    bool done = all.diagnostics && !summary.failed && !what.failed;
+    kiln_status status = done ? build_failed(KILN_COMPILE, KILN_PHASE_COMPILE, text_string(&what),
+                                             &all, compilation->error)
+                              : error_no_memory(compilation->error);
     free(all.diagnostics);
     text_destroy(&summary);
     text_destroy(&what);

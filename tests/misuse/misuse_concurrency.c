@@ -274,7 +274,7 @@ TEST(everyone_who_waits_gets_the_error)
 
 /* ---- sources that change under the compiler ---- */
 
-static volatile bool stop_writing;
+static _Atomic bool stop_writing;
 
 static void *rewrite(void *unused)
 {

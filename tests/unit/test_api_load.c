@@ -842,6 +842,28 @@ static void test_libraries_left_open_go_with_their_session(void **state)
     f->session = NULL;
 }
 
+/* Without a cache an image is memory of the process: none stays that nobody has loaded. */
+static void test_images_that_nobody_has_loaded(void **state)
+{
+    fixture *f = *state;
+    kiln_outputs *outputs;
+    kiln_error *error = NULL;
+    write_source(f, "good.c", "d=1");
+    write_source(f, "bad.c", "#error bad");
+    enter(f, depending(f, "good", "good.c", NULL));
+    kiln_error_destroy(load_fails(f, depending(f, "bad", "bad.c", "good"), KILN_COMPILE));
+    assert_int_equal(f->session->uncached_count, 0);
+    kiln_spec *spec = depending(f, "bad", "bad.c", "good");
+    assert_int_equal(kiln_compile(f->session, spec, NULL, &outputs, NULL), KILN_COMPILE);
+    assert_int_equal(f->session->uncached_count, 0);
+    kiln_spec_destroy(spec);
+    spec = depending(f, "other", "good.c", "good");
+    CHECK_OK(kiln_compile(f->session, spec, NULL, &outputs, &error), error);
+    assert_int_equal(f->session->uncached_count, 0);
+    kiln_outputs_destroy(outputs);
+    kiln_spec_destroy(spec);
+}
+
 /* ---- loads under way ---- */
 
 static void test_a_load_that_was_begun(void **state)
@@ -1296,6 +1318,7 @@ int main(void)
         WITH_SESSION(test_a_library_is_counted),
         WITHOUT_CACHE(test_a_library_is_counted),
         WITH_SESSION(test_libraries_left_open_go_with_their_session),
+        WITHOUT_CACHE(test_images_that_nobody_has_loaded),
         WITH_SESSION(test_a_load_that_was_begun),
         WITH_SESSION(test_a_load_that_is_dispatched),
         WITH_SESSION(test_cancelled_loads),
