@@ -16,6 +16,7 @@
 static const void *section_items(const elf_file *file, const Elf64_Shdr *section, size_t item_size,
                                  size_t alignment, size_t *count)
 {
+    *count = 0; /* of two sections of one type the last counts, with its own size */
     if (section->sh_offset > file->size || section->sh_size > file->size - section->sh_offset ||
         section->sh_offset % alignment || section->sh_type == SHT_NOBITS)
         return NULL;
