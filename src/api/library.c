@@ -72,8 +72,8 @@ static void library_free(kiln_library *library)
 static void tell_closed(kiln_session *session, const char *name)
 {
     event_sink sink = session_sink(session);
-    sink.emit(
-        sink.data,
+    event_sink_emit(
+        &sink,
         &(kiln_event){.size = sizeof(kiln_event), .kind = KILN_EVENT_CLOSED, .library = name});
 }
 
@@ -472,10 +472,10 @@ static void warn_of_duplicate(const load_duplicate *duplicate, void *data)
                          duplicate->symbol, library,
                          duplicate->exported ? "" : " (without exporting it)");
     if (words)
-        report->events->emit(report->events->data, &(kiln_event){.size = sizeof(kiln_event),
-                                                                 .kind = KILN_EVENT_WARNING,
-                                                                 .library = library,
-                                                                 .text = words});
+        event_sink_emit(report->events, &(kiln_event){.size = sizeof(kiln_event),
+                                                      .kind = KILN_EVENT_WARNING,
+                                                      .library = library,
+                                                      .text = words});
     free(words);
 }
 
@@ -523,11 +523,11 @@ static void tell_auto_loaded(const kiln_library *library, const event_sink *even
         char *words =
             text_print("loaded '%s', which defines symbols that nothing else does", *paths);
         if (words)
-            events->emit(events->data, &(kiln_event){.size = sizeof(kiln_event),
-                                                     .kind = KILN_EVENT_AUTO_LOADED,
-                                                     .library = library->image->name,
-                                                     .unit = *paths,
-                                                     .text = words});
+            event_sink_emit(events, &(kiln_event){.size = sizeof(kiln_event),
+                                                  .kind = KILN_EVENT_AUTO_LOADED,
+                                                  .library = library->image->name,
+                                                  .unit = *paths,
+                                                  .text = words});
         free(words);
     }
 }
@@ -566,11 +566,11 @@ kiln_status session_bind(kiln_session *session, const closure *closure, const bi
             look_for_duplicates(library, events);
         }
         *out = library;
-        events->emit(events->data, &(kiln_event){.size = sizeof(kiln_event),
-                                                 .kind = KILN_EVENT_LOADED,
-                                                 .library = library->image->name,
-                                                 .hit = library->image->hit,
-                                                 .seconds = seconds_since(begin_ns)});
+        event_sink_emit(events, &(kiln_event){.size = sizeof(kiln_event),
+                                              .kind = KILN_EVENT_LOADED,
+                                              .library = library->image->name,
+                                              .hit = library->image->hit,
+                                              .seconds = seconds_since(begin_ns)});
     }
     binding_end(&binding);
     return status;

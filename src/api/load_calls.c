@@ -136,7 +136,7 @@ static void deliver_events(kiln_load *load)
 static void *run(void *data)
 {
     kiln_load *load = data;
-    event_sink events = {.emit = enqueue, .data = load};
+    event_sink events = {.emit = load->session->event_callback ? enqueue : NULL, .data = load};
     build_context context = session_context(load->session, events, load->cancel);
     closure closure = {0};
     kiln_error *error = NULL;

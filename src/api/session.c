@@ -214,13 +214,12 @@ const char *kiln_version(void)
 static void call_back(void *data, const kiln_event *event)
 {
     kiln_session *session = data;
-    if (session->event_callback)
-        session->event_callback(event, session->event_user_data);
+    session->event_callback(event, session->event_user_data);
 }
 
 event_sink session_sink(kiln_session *session)
 {
-    return (event_sink){.emit = call_back, .data = session};
+    return (event_sink){.emit = session->event_callback ? call_back : NULL, .data = session};
 }
 
 build_context session_context(kiln_session *session, event_sink events, int cancel)

@@ -15,10 +15,17 @@
 #include "build/store.h"
 #include "build/units.h"
 
+/* emit: NULL where nobody listens, so that nothing is prepared for it. */
 typedef struct event_sink {
     void (*emit)(void *data, const kiln_event *event);
     void *data;
 } event_sink;
+
+static inline void event_sink_emit(const event_sink *sink, const kiln_event *event)
+{
+    if (sink->emit)
+        sink->emit(sink->data, event);
+}
 
 /* What a session lends to a build. */
 typedef struct build_context {

@@ -66,7 +66,7 @@ static image *open_image(build *build, uint32_t index, bool *refreshed)
     image->path = store_content_path(store, STORE_IMAGE, &image->content);
     if (!image->path || !add_host_symbols(&entry, image) ||
         (!store_is_executable(store) && !copy_to_memory(image, identity.size)) ||
-        !build_repeat_warnings(build, &entry, &image->diagnostics)) {
+        !build_repeat_warnings(build, &entry, NULL)) {
         image_release(image);
         return NULL;
     }

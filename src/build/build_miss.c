@@ -236,8 +236,6 @@ static kiln_status publish(miss *miss, link_output *output, const char *id, imag
     add_record(miss, image, &identity, changed);
     if (build->context->store)
         keep_reasons(build);
-    image->diagnostics = miss->warnings;
-    miss->warnings = (diagnostic_list){0};
     build->seconds[KILN_PHASE_PUBLISH] += build_seconds_since(begin);
     memcpy(image->seconds, build->seconds, sizeof image->seconds);
     image->miss_reason = build->miss_reason;

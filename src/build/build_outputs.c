@@ -147,11 +147,9 @@ static bool open_result(work *work, record *record, uint32_t index, bool *refres
 
 static void tell_hit(const work *work, const record_entry *entry)
 {
-    diagnostic_list repeated = {0};
     size_t count = work->outputs->count;
     build_emit_hit(work->build);
-    build_repeat_warnings(work->build, entry, &repeated);
-    diagnostic_list_destroy(&repeated);
+    build_repeat_warnings(work->build, entry, NULL);
     for (size_t i = 0; !work->combined && i < count; i++)
         build_emit(work->build, &(kiln_event){.kind = KILN_EVENT_UNIT_FINISHED,
                                               .unit = work->outputs->items[i].source,

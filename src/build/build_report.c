@@ -12,7 +12,7 @@ void build_emit(const build *build, const kiln_event *event)
     kiln_event complete = *event;
     complete.size = sizeof complete;
     complete.library = build->spec->name;
-    build->context->events.emit(build->context->events.data, &complete);
+    event_sink_emit(&build->context->events, &complete);
 }
 
 void build_emit_hit(const build *build)
@@ -68,14 +68,15 @@ bool build_keep_warnings(build *build, const Kiln__Wire__DiagnosticList *list,
         build_emit(build, &(kiln_event){.kind = KILN_EVENT_DIAGNOSTIC,
                                         .diagnostic = &fresh.items[i],
                                         .text = fresh.items[i].rendered});
-    done = done && append(kept, &fresh);
+    done = done && (!kept || append(kept, &fresh));
     diagnostic_list_destroy(&fresh);
     return done;
 }
 
 bool build_repeat_warnings(build *build, const record_entry *entry, diagnostic_list *kept)
 {
-    if (entry->fixed.diagnostics_size == 0)
+    bool wanted = kept || build->context->events.emit;
+    if (entry->fixed.diagnostics_size == 0 || !wanted)
         return true;
     Kiln__Wire__DiagnosticList *list = kiln__wire__diagnostic_list__unpack(
         NULL, entry->fixed.diagnostics_size, entry->diagnostics);

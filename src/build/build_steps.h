@@ -50,7 +50,7 @@ bool build_is_compiled(const unit *unit);
 /* Turn a failed reply into an error that carries its diagnostics. */
 kiln_status build_failed(kiln_status code, kiln_phase phase, const char *what,
                          const Kiln__Wire__DiagnosticList *list, kiln_error **error);
-/* Keep the warnings of a reply, and tell the session's callback of them. */
+/* Tell the session's callback of the warnings of a reply, and keep them, unless kept is NULL. */
 bool build_keep_warnings(build *build, const Kiln__Wire__DiagnosticList *list,
                          diagnostic_list *kept);
 /* The same of those that a record holds. */

@@ -37,12 +37,11 @@ struct compiler {
 };
 
 /* Beside libkiln in a build tree or an installation: LIB/../bin, LIB/../libexec, LIB. */
-static char *find_compiler(void)
+static char *find_beside(const char *library)
 {
     static const char *const places[] = {"../bin/kiln-compiler", "../libexec/kiln/kiln-compiler",
                                          "../../bin/kiln-compiler", "kiln-compiler",
                                          "bin/kiln-compiler"};
-    char *library = os_path_of_address((const void *)(uintptr_t)find_compiler);
     char *folder = library ? path_parent(library) : NULL;
     char *found = NULL;
     for (size_t i = 0; folder && !found && i < sizeof places / sizeof *places; i++) {
@@ -51,8 +50,21 @@ static char *find_compiler(void)
             found = strdup(candidate);
         free(candidate);
     }
-    free(library);
     free(folder);
+    return found;
+}
+
+/* Mostly libkiln is loaded by its own name; only where it is not is its link followed, which costs a system call a
+ * folder. */
+static char *find_compiler(void)
+{
+    char *library = os_path_of_address((const void *)(uintptr_t)find_compiler);
+    char *found = library ? find_beside(library) : NULL;
+    char *resolved = library && !found ? realpath(library, NULL) : NULL;
+    if (resolved)
+        found = find_beside(resolved);
+    free(resolved);
+    free(library);
     return found;
 }
 

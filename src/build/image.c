@@ -36,7 +36,6 @@ void image_release(image *image)
     if (image->fd >= 0)
         close(image->fd);
     string_list_destroy(&image->host_symbols);
-    diagnostic_list_destroy(&image->diagnostics);
     record_destroy(&image->record);
     free(image->symbol_table);
     free(image->miss_reason);

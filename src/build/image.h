@@ -26,11 +26,10 @@ typedef struct image {
     digest key, content;
     size_t input_count, unit_count, symbol_count;
     double seconds[KILN_PHASE_COUNT];
-    char *miss_reason;           /* NULL on a hit */
-    string_list host_symbols;    /* the names that the image takes from the host */
-    diagnostic_list diagnostics; /* warnings and remarks */
-    record record;               /* its inputs, where no cache keeps them; else empty */
-    uint8_t *symbol_table;       /* packed; NULL while it rests in the cache */
+    char *miss_reason;        /* NULL on a hit */
+    string_list host_symbols; /* the names that the image takes from the host */
+    record record;            /* its inputs, where no cache keeps them; else empty */
+    uint8_t *symbol_table;    /* packed; NULL while it rests in the cache */
     size_t symbol_table_size;
 } image;
 

@@ -81,7 +81,8 @@ static bool result_is_valid(const uint8_t *bytes, size_t available)
         const result_directory *directory = &directories[i];
         if (directory->path_offset >= header.strings_size ||
             directory->first_input > header.input_count ||
-            directory->input_count > header.input_count - directory->first_input)
+            directory->input_count > header.input_count - directory->first_input ||
+            directory->missing_from > i)
             return false;
     }
     for (uint32_t i = 0; i < header.input_count; i++)
@@ -112,18 +113,32 @@ static bool record_is_valid(record *record)
     return offset == record->size;
 }
 
-bool record_open(record *record, uint8_t *bytes, size_t size)
+static bool accept(record *record)
 {
-    *record = (struct record){.bytes = bytes, .size = size};
     if (record_is_valid(record))
         return true;
     record_destroy(record);
     return false;
 }
 
+bool record_open(record *record, uint8_t *bytes, size_t size)
+{
+    *record = (struct record){.bytes = bytes, .size = size};
+    return accept(record);
+}
+
+bool record_open_fd(record *record, int fd, size_t size)
+{
+    *record = (struct record){.size = size, .mapped = true};
+    return size > 0 && os_map_copy(fd, size, &record->bytes) == 0 && accept(record);
+}
+
 void record_destroy(record *record)
 {
-    free(record->bytes);
+    if (record->mapped)
+        os_unmap(record->bytes, record->size);
+    else
+        free(record->bytes);
     *record = (struct record){0};
 }
 
@@ -212,6 +227,31 @@ static bool is_fresh(const maker *maker, const os_identity *identity)
            identity->ctime_ns >= maker->trusted_before_ns;
 }
 
+/* The number of the recorded directory that the first missing part of an absent path would be in,
+ * plus 1; 0 where there is none that could tell. */
+static uint32_t find_missing_from(maker *maker, const char *path)
+{
+    char *cut = strdup(path), *slash;
+    uint32_t found = 0;
+    os_kind kind = OS_ABSENT;
+    os_identity identity;
+    while (cut && kind == OS_ABSENT && (slash = strrchr(cut, '/')) && slash > cut &&
+           !os_is_link(cut)) {
+        *slash = '\0';
+        if (os_identify(AT_FDCWD, cut, &kind, &identity))
+            break;
+    }
+    for (size_t i = maker->directory_count; kind == OS_DIRECTORY && !found && i-- > 0;) {
+        result_directory *directory = &maker->directories[i];
+        if (strcmp(maker->strings.bytes + directory->path_offset, cut) != 0)
+            continue;
+        directory->flags |= DIRECTORY_HAS_ABSENCES;
+        found = (uint32_t)i + 1;
+    }
+    free(cut);
+    return found;
+}
+
 /* An absence is recorded by its directory's identity, which is sound only if the directory is
  * looked at first and the name is still missing afterwards. */
 static bool begin_directory(maker *maker, const char *path, size_t length, uint32_t first_input)
@@ -226,10 +266,12 @@ static bool begin_directory(maker *maker, const char *path, size_t length, uint3
         return false;
     const char *name = length ? maker->strings.bytes + directory->path_offset : "/";
     os_kind kind = OS_ABSENT;
-    if (os_identify(AT_FDCWD, name, &kind, &directory->identity) || kind == OS_ABSENT)
+    if (os_identify(AT_FDCWD, name, &kind, &directory->identity) || kind == OS_ABSENT) {
         directory->flags |= DIRECTORY_ABSENT;
-    else if (is_fresh(maker, &directory->identity))
+        directory->missing_from = find_missing_from(maker, name);
+    } else if (is_fresh(maker, &directory->identity)) {
         directory->flags |= DIRECTORY_FRESH;
+    }
     if (strncmp(name, "/usr/", 5) == 0 && strncmp(name, "/usr/local/", 11) != 0)
         directory->flags |= DIRECTORY_SYSTEM;
     return true;
@@ -247,19 +289,17 @@ static bool add_input(maker *maker, const input *from, uint32_t index, const cha
     item->exact = from->exact;
     item->name_offset = add_string(maker, name, strlen(name));
     directory->input_count++;
-    if (from->state != INPUT_ABSENT) {
-        directory->flags |= DIRECTORY_HAS_FILES;
-    } else {
-        os_kind kind;
-        os_identity identity;
-        directory->flags |= DIRECTORY_HAS_ABSENCES;
-        if (os_identify(AT_FDCWD, from->path, &kind, &identity) == 0 && kind != OS_ABSENT) {
-            maker->changed = strdup(from->path);
-            return false;
-        }
-        /* What a dangling link leads to may appear without a change of the directory that has the
-         * link. */
+    /* What a link leads to may come and go without a change of the directory that has the link. */
+    if (from->state == INPUT_ABSENT || from->state == INPUT_EXISTS)
         item->fresh = os_is_link(from->path);
+    if (from->state != INPUT_ABSENT)
+        return true;
+    directory->flags |= DIRECTORY_HAS_ABSENCES;
+    os_kind kind;
+    os_identity identity;
+    if (os_identify(AT_FDCWD, from->path, &kind, &identity) == 0 && kind != OS_ABSENT) {
+        maker->changed = strdup(from->path);
+        return false;
     }
     return true;
 }

@@ -44,8 +44,9 @@ typedef struct record_entry {
 } record_entry;
 
 typedef struct record {
-    uint8_t *bytes; /* owned */
+    uint8_t *bytes; /* owned: malloc'd or mapped */
     size_t size;
+    bool mapped;
     uint32_t result_count;
     size_t offsets[record_max_results];
 } record;
@@ -53,6 +54,10 @@ typedef struct record {
 /* Take over malloc'd bytes. false (bytes are freed) if they are no record of this schema, or a
  * damaged one. */
 bool record_open(record *record, uint8_t *bytes, size_t size);
+/* The same for a file, which is mapped: new memory costs more than all else that reading does. Like
+ * an image, it must not be cut short while it is in use; the cache replaces files, it never writes
+ * into them. */
+bool record_open_fd(record *record, int fd, size_t size);
 void record_destroy(record *record);
 
 typedef struct record_check_options {

@@ -5,7 +5,7 @@
 #include "build/record.h"
 
 /* Changes with every change of this layout or of what keys are made of. */
-enum { record_schema = 4 };
+enum { record_schema = 5 };
 
 static const char record_magic[8] = {'K', 'I', 'L', 'N', 'R', 'E', 'C', '\n'};
 
@@ -32,8 +32,7 @@ enum {
     DIRECTORY_ABSENT = 1,       /* it was not there: nor was anything in it */
     DIRECTORY_HAS_ABSENCES = 2, /* some inputs are names that were not in it */
     DIRECTORY_FRESH = 4,        /* changed too recently for its identity to tell anything */
-    DIRECTORY_SYSTEM = 8,       /* below /usr */
-    DIRECTORY_HAS_FILES = 16    /* some inputs are names that were in it */
+    DIRECTORY_SYSTEM = 8        /* below /usr */
 };
 
 typedef struct result_directory {
@@ -42,6 +41,10 @@ typedef struct result_directory {
     uint32_t first_input;
     uint32_t input_count;
     uint32_t flags;
+    /* Of one that was not there: 1 + the number of an earlier directory, which the first missing part of its path
+     * would be in; 0: that one is not recorded. */
+    uint32_t missing_from;
+    uint32_t reserved;
 } result_directory;
 
 typedef struct result_input {
@@ -49,8 +52,8 @@ typedef struct result_input {
     digest content;
     uint32_t name_offset;
     uint16_t state; /* input_state */
-    /* Changed too recently for its identity to tell anything; of an absence: its directory's does
-     * not. */
+    /* Changed too recently for its identity to tell anything; of an absence or existence: its
+     * directory's does not. */
     uint8_t fresh;
     uint8_t exact; /* the time of its last change went into the result */
 } result_input;

@@ -163,8 +163,7 @@ char *store_content_path(const store *store, store_kind kind, const digest *cont
  * follows. */
 static bool restore_root(store *store)
 {
-    struct stat status;
-    if (fstat(store->directory, &status) == 0 && status.st_nlink > 0)
+    if (os_is_linked_fd(store->directory))
         return true;
     if (os_make_directories(store->path))
         return false;
@@ -216,15 +215,14 @@ bool store_write_file(store *store, const char *name, const void *bytes, size_t 
 
 /* ---- reading ---- */
 
-static int open_private(const store *store, const char *name)
+static int open_private(const store *store, const char *name, os_identity *identity)
 {
     /* Not blocking, in case it is no file but a FIFO. */
     int fd = openat(store->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     os_kind kind;
-    os_identity identity;
     if (fd < 0)
         return -1;
-    if (!os_is_private_fd(fd) || os_identify_fd(fd, &kind, &identity) || kind != OS_FILE) {
+    if (!os_is_private_fd(fd) || os_identify_fd(fd, &kind, identity) || kind != OS_FILE) {
         close(fd);
         errno = EPERM;
         return -1;
@@ -234,7 +232,8 @@ static int open_private(const store *store, const char *name)
 
 bool store_read_file(store *store, const char *name, uint8_t **bytes, size_t *size)
 {
-    int fd = open_private(store, name);
+    os_identity identity;
+    int fd = open_private(store, name, &identity);
     if (fd < 0)
         return false;
     int failed = os_read_fd(fd, bytes, size);
@@ -245,10 +244,14 @@ bool store_read_file(store *store, const char *name, uint8_t **bytes, size_t *si
 bool store_read_record(store *store, const digest *key, record *record)
 {
     char name[name_size];
-    uint8_t *bytes;
-    size_t size;
+    os_identity identity;
     name_key("records", key, name);
-    if (!store_read_file(store, name, &bytes, &size) || !record_open(record, bytes, size))
+    int fd = open_private(store, name, &identity);
+    if (fd < 0)
+        return false;
+    bool whole = record_open_fd(record, fd, identity.size);
+    close(fd);
+    if (!whole)
         return false;
     if (record_has_key(record, key))
         return true;
@@ -312,28 +315,17 @@ static bool mark_in_use(int fd)
     return false;
 }
 
-/* Whether a name still leads to the file that was opened by it: until that was marked as being in
- * use, it could be removed. */
-static bool leads_to(const store *store, const char *name, const os_identity *opened)
-{
-    os_kind kind;
-    os_identity now;
-    return os_identify(store->directory, name, &kind, &now) == 0 && kind == OS_FILE &&
-           now.device == opened->device && now.inode == opened->inode;
-}
-
 int store_open_content(store *store, store_kind kind, const digest *content, os_identity *identity,
                        bool *refreshed)
 {
     char name[name_size];
     store_name_content(kind, content, name, sizeof name);
-    int fd = open_private(store, name);
+    os_identity actual;
+    int fd = open_private(store, name, &actual);
     if (fd < 0)
         return -1;
-    os_kind file_kind;
-    os_identity actual;
-    if (!mark_in_use(fd) || os_identify_fd(fd, &file_kind, &actual) || file_kind != OS_FILE ||
-        !leads_to(store, name, &actual)) {
+    /* Until it was marked as being in use, it could be removed. */
+    if (!mark_in_use(fd) || !os_is_linked_fd(fd)) {
         close(fd);
         return -1;
     }
@@ -355,10 +347,8 @@ int store_open_content(store *store, store_kind kind, const digest *content, os_
 static bool is_there(store *store, const char *name, const digest *content, size_t size,
                      os_identity *identity)
 {
-    int fd = open_private(store, name);
-    os_kind kind;
-    bool whole = fd >= 0 && os_identify_fd(fd, &kind, identity) == 0 && kind == OS_FILE &&
-                 identity->size == size && digest_is_right(fd, size, content);
+    int fd = open_private(store, name, identity);
+    bool whole = fd >= 0 && identity->size == size && digest_is_right(fd, size, content);
     if (fd >= 0)
         close(fd);
     return whole;
@@ -416,37 +406,50 @@ void store_after_fork(store *store)
 
 /* ---- counters ---- */
 
-void store_counters(store *store, uint64_t *hits, uint64_t *misses)
+static const char counters_format[] = "hits %20llu\nmisses %20llu\n";
+
+static void read_counters(int fd, uint64_t *hits, uint64_t *misses)
 {
-    uint8_t *bytes;
-    size_t size;
-    unsigned long long hit_count = 0, miss_count = 0;
-    if (store_read_file(store, "statistics", &bytes, &size)) {
-        if (sscanf((const char *)bytes, "hits %llu\nmisses %llu", &hit_count, &miss_count) != 2)
-            hit_count = miss_count = 0;
-        free(bytes);
-    }
-    *hits = hit_count;
-    *misses = miss_count;
+    unsigned long long hit_count, miss_count;
+    char line[96];
+    ssize_t length = pread(fd, line, sizeof line - 1, 0);
+    line[length > 0 ? length : 0] = '\0';
+    bool whole = sscanf(line, "hits %llu\nmisses %llu", &hit_count, &miss_count) == 2;
+    *hits = whole ? hit_count : 0;
+    *misses = whole ? miss_count : 0;
 }
 
-/* Lost when two processes count at the same moment and one cannot take the lock: statistics may be.
- */
+void store_counters(store *store, uint64_t *hits, uint64_t *misses)
+{
+    os_identity identity;
+    int fd = open_private(store, "statistics", &identity);
+    *hits = *misses = 0;
+    if (fd < 0)
+        return;
+    read_counters(fd, hits, misses);
+    close(fd);
+}
+
+/* Written in place, padded to one length: counting happens after every load, and a file published
+ * anew costs ten times as much. Lost when two processes count at the same moment and one cannot
+ * take the lock: statistics may be. */
 void store_count(store *store, uint64_t hits, uint64_t misses)
 {
     if (hits == 0 && misses == 0)
         return;
-    int lock = openat(store->directory, "statistics.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0)
+    int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    int fd = openat(store->directory, "statistics", flags, 0600);
+    if (fd < 0)
         return;
-    if (os_try_lock(lock) == 0) {
+    if (os_is_private_fd(fd) && os_try_lock(fd) == 0) {
         uint64_t old_hits, old_misses;
-        store_counters(store, &old_hits, &old_misses);
+        read_counters(fd, &old_hits, &old_misses);
         char line[96];
-        int length = snprintf(line, sizeof line, "hits %llu\nmisses %llu\n",
-                              (unsigned long long)(old_hits + hits),
-                              (unsigned long long)(old_misses + misses));
-        store_write_file(store, "statistics", line, (size_t)length);
+        int length =
+            snprintf(line, sizeof line, counters_format, (unsigned long long)(old_hits + hits),
+                     (unsigned long long)(old_misses + misses));
+        if (pwrite(fd, line, (size_t)length, 0) != length)
+            (void)!ftruncate(fd, 0);
     }
-    close(lock);
+    close(fd);
 }

@@ -395,6 +395,12 @@ bool os_is_private_fd(int fd)
     return (stat.st_uid == geteuid() || stat.st_uid == 0) && !(stat.st_mode & (S_IWGRP | S_IWOTH));
 }
 
+bool os_is_linked_fd(int fd)
+{
+    struct stat stat;
+    return fstat(fd, &stat) == 0 && stat.st_nlink > 0;
+}
+
 bool os_may_execute_fd(int fd)
 {
     struct statvfs system;

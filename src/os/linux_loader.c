@@ -217,8 +217,8 @@ char *os_path_of_address(const void *address)
         errno = ENOENT;
         return NULL;
     }
+    if (map && map->l_name[0] == '/')
+        return strdup(map->l_name);
     /* The program itself has no name there, and dli_fname is what it was called by. */
-    const char *name = map && map->l_name[0] ? map->l_name : "/proc/self/exe";
-    char *resolved = realpath(name, NULL);
-    return resolved ? resolved : strdup(name);
+    return realpath(map && map->l_name[0] ? map->l_name : "/proc/self/exe", NULL);
 }

@@ -65,6 +65,15 @@ int os_map_file(int fd, size_t size, const void **bytes)
     return 0;
 }
 
+int os_map_copy(int fd, size_t size, uint8_t **bytes)
+{
+    void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    if (mapped == MAP_FAILED)
+        return -1;
+    *bytes = mapped;
+    return 0;
+}
+
 void os_unmap(const void *bytes, size_t size)
 {
     if (bytes && bytes != empty_file)

@@ -65,6 +65,9 @@ int os_publish_file(int at, const char *name, const void *bytes, int from_fd, si
  * bit for group or others. false with errno 0 where that does not hold. */
 bool os_is_private_fd(int fd);
 
+/* Whether a name still leads to an open file or directory. */
+bool os_is_linked_fd(int fd);
+
 /* Whether pages of the file system behind a directory
  * or file may be mapped executable (false: noexec). */
 bool os_may_execute_fd(int fd);
@@ -87,6 +90,8 @@ void os_fd_path(int fd, char *path, size_t capacity);
 
 /* Map a whole file read-only; size 0 gives a non-NULL pointer. */
 int os_map_file(int fd, size_t size, const void **bytes);
+/* The same, but writable: what is written stays in this process. */
+int os_map_copy(int fd, size_t size, uint8_t **bytes);
 void os_unmap(const void *bytes, size_t size);
 
 /* ---- processes (linux_process.c) ---- */
