@@ -33,6 +33,10 @@ kiln_status kiln_cache_statistics_read(kiln_session *session, kiln_cache_statist
 {
     store *store;
     cache_listing listing;
+    if (error)
+        *error = NULL;
+    if (!statistics)
+        return error_null(error, "statistics");
     kiln_status status = list_store(&session, &store, &listing, error);
     if (status != KILN_OK)
         return status;

@@ -15,7 +15,9 @@ void cxx_name_squeeze(char *name)
 {
     char *to = name;
     for (const char *from = name; *from; from++)
-        if (*from != ' ' || (to > name && is_word(to[-1]) && is_word(from[1])))
+        if (strncmp(from, "[abi:", 5) == 0 && strchr(from, ']'))
+            from = strchr(from, ']');
+        else if (*from != ' ' || (to > name && is_word(to[-1]) && is_word(from[1])))
             *to++ = *from;
     *to = '\0';
 }

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* Take out the spaces that mean nothing, in place, so that `f(int, char)` and `f(int,char)` are
- * one. */
+/* Take out what people do not write, in place: spaces that mean nothing (`f(int, char)` is
+ * `f(int,char)`), and ABI tags (`f[abi:cxx11]()`). */
 void cxx_name_squeeze(char *name);
 
 /* Whether a symbol's demangled name answers to `asked`, which is squeezed: in full, or without what

@@ -245,6 +245,8 @@ kiln_status kiln_load_begin(kiln_session *session, const char *name, const kiln_
     session = session_or_default(session);
     if (!session)
         return error_no_memory(error);
+    if (!load)
+        return error_null(error, "load");
     if (!name == !spec)
         return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
                          "either a name or a spec is to be loaded");
@@ -333,8 +335,8 @@ kiln_status kiln_load_poll(kiln_load *load, kiln_library **library, kiln_error *
 {
     if (error)
         *error = NULL;
-    if (!library)
-        return error_null(error, "library");
+    if (!load || !library)
+        return error_null(error, load ? "library" : "load");
     deliver_events(load);
     finish(load);
     return outcome(load, library, error);
@@ -347,8 +349,8 @@ kiln_status kiln_load_wait(kiln_load *load, int timeout_ms, kiln_library **libra
         timeout_ms < 0 ? INT64_MAX : os_clock_steady_ns() + (int64_t)timeout_ms * 1000000;
     if (error)
         *error = NULL;
-    if (!library)
-        return error_null(error, "library");
+    if (!load || !library)
+        return error_null(error, load ? "library" : "load");
     for (;;) {
         lower_flag(load->ready);
         deliver_events(load);

@@ -329,6 +329,8 @@ kiln_status kiln_spec_parse(const char *text, size_t size, const char *origin, k
     kiln_error *failure = NULL;
     if (error)
         *error = NULL;
+    if (!text || !spec)
+        return error_null(error, text ? "spec" : "text");
     kiln_status status =
         manifest_parse_spec(text, size, origin ? origin : "<text>", spec, &failure);
     bool as_promised = status == KILN_OK || status == KILN_SPEC || status == KILN_NO_MEMORY;

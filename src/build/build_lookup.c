@@ -46,9 +46,8 @@ static image *open_image(build *build, uint32_t index, bool *refreshed)
 {
     store *store = build->context->store;
     record_entry entry = record_result(&build->record, index);
-    os_identity identity = entry.fixed.content_identity;
-    bool digested = false;
-    int fd = store_open_content(store, STORE_IMAGE, &entry.fixed.content, &identity, &digested);
+    os_identity identity;
+    int fd = store_open_result(store, STORE_IMAGE, &build->record, index, &identity, refreshed);
     if (fd < 0)
         return NULL;
     image *image = image_create(build->spec->name, &build->key);
@@ -69,10 +68,6 @@ static image *open_image(build *build, uint32_t index, bool *refreshed)
         !build_repeat_warnings(build, &entry, NULL)) {
         image_release(image);
         return NULL;
-    }
-    if (digested) {
-        record_set_identity(&build->record, index, &identity);
-        *refreshed = true;
     }
     return image;
 }
@@ -115,7 +110,7 @@ image *build_lookup(build *build)
             image = open_image(build, i, &report.refreshed);
             if (image && report.refreshed) {
                 record_seal(&build->record);
-                store_write_record(context->store, &build->key, &build->record, false);
+                store_write_record(context->store, &build->key, &build->record);
             }
             if (!image && !reason)
                 reason = text_print("its image was removed from the cache, or damaged");

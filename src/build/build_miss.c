@@ -37,7 +37,7 @@ static void add_record(miss *miss, image *image, const os_identity *identity, ch
     if (!symbols.failed && build_pack_warnings(miss, &entry) &&
         record_make(&made, &build->record, &miss->inputs, &entry, miss->begun_file_ns, changed)) {
         if (store && image->in_cache) {
-            store_write_record(store, &build->key, &made, false);
+            store_write_record(store, &build->key, &made);
             record_destroy(&made);
         } else {
             image->record = made;

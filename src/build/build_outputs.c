@@ -118,9 +118,9 @@ static bool open_result(work *work, record *record, uint32_t index, bool *refres
     build *build = work->build;
     store *store = build->context->store;
     record_entry entry = record_result(record, index);
-    os_identity identity = entry.fixed.content_identity;
-    bool digested = false, done;
-    int fd = store_open_content(store, STORE_OBJECT, &entry.fixed.content, &identity, &digested);
+    os_identity identity;
+    bool done;
+    int fd = store_open_result(store, STORE_OBJECT, record, index, &identity, refreshed);
     if (fd < 0)
         return false;
     if (work->combined) {
@@ -136,10 +136,6 @@ static bool open_result(work *work, record *record, uint32_t index, bool *refres
     if (!done) {
         build_output_list_destroy(work->outputs);
         return false;
-    }
-    if (digested) {
-        record_set_identity(record, index, &identity);
-        *refreshed = true;
     }
     store_mark_used(store, &entry.fixed.content);
     return true;
@@ -175,7 +171,7 @@ static bool look_up(work *work)
                 open_result(work, &record, i, &report.refreshed);
         if (found && report.refreshed) {
             record_seal(&record);
-            store_write_record(store, &key, &record, false);
+            store_write_record(store, &key, &record);
         }
         free(report.mismatch);
         if (!found)
@@ -208,7 +204,7 @@ static void publish(const work *work, miss *miss, const digest *content,
     store_read_record(store, &key, &old);
     if (build_pack_warnings(miss, &entry) &&
         record_make(&made, &old, &miss->inputs, &entry, miss->begun_file_ns, &changed)) {
-        store_write_record(store, &key, &made, false);
+        store_write_record(store, &key, &made);
         record_destroy(&made);
     }
     store_mark_used(store, content);

@@ -64,15 +64,10 @@ static bool take_object(compilation *compilation, size_t index, record *record, 
     miss *miss = compilation->miss;
     store *store = miss->build->context->store;
     record_entry entry = record_result(record, result);
-    os_identity identity = entry.fixed.content_identity;
-    bool digested = false;
-    int fd = store_open_content(store, STORE_OBJECT, &entry.fixed.content, &identity, &digested);
+    os_identity identity;
+    int fd = store_open_result(store, STORE_OBJECT, record, result, &identity, refreshed);
     if (fd < 0)
         return false;
-    if (digested) {
-        record_set_identity(record, result, &identity);
-        *refreshed = true;
-    }
     unit_result *unit = &miss->results[index];
     unit->path = store_content_path(store, STORE_OBJECT, &entry.fixed.content);
     unit->content = entry.fixed.content;
@@ -101,7 +96,7 @@ static bool find_object(compilation *compilation, size_t index)
             found = take_object(compilation, index, &record, i, &report.refreshed);
         if (found && report.refreshed) {
             record_seal(&record);
-            store_write_record(store, &compilation->keys[index], &record, false);
+            store_write_record(store, &compilation->keys[index], &record);
         }
         free(report.mismatch);
     }
@@ -141,7 +136,7 @@ static void store_object(compilation *compilation, size_t index,
     char *changed;
     store_read_record(store, &compilation->keys[index], &old);
     if (record_make(&made, &old, inputs, &entry, miss->begun_file_ns, &changed)) {
-        store_write_record(store, &compilation->keys[index], &made, false);
+        store_write_record(store, &compilation->keys[index], &made);
         record_destroy(&made);
     }
     store_mark_used(store, &unit->content);

@@ -270,7 +270,7 @@ static bool recall_identity(compiler *compiler, store *store)
     }
     if (found && report.refreshed) {
         record_seal(&record);
-        store_write_record(store, &key, &record, false);
+        store_write_record(store, &key, &record);
     }
     free(report.mismatch);
     record_destroy(&record);
@@ -296,7 +296,7 @@ static void remember_identity(compiler *compiler, store *store, int64_t begun_fi
     digest key = identity_key(compiler);
     input_set_sort(&inputs);
     if (done && record_make(&record, NULL, &inputs, &entry, begun_file_ns, &changed))
-        store_write_record(store, &key, &record, false);
+        store_write_record(store, &key, &record);
     record_destroy(&record);
     free(changed);
     input_set_destroy(&inputs);

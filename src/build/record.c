@@ -158,10 +158,13 @@ size_t record_input_count(const record *record, uint32_t index)
     return record_view(record, index).header->input_count;
 }
 
-void record_set_identity(record *record, uint32_t index, const os_identity *identity)
+void record_set_identity(record *record, uint32_t index, const os_identity *identity, bool flushed)
 {
-    memcpy(record_view(record, index).payload + offsetof(record_payload, content_identity),
-           identity, sizeof *identity);
+    record_payload *payload = (record_payload *)record_view(record, index).payload;
+    payload->content_identity = *identity;
+    os_boot_id(payload->boot);
+    if (flushed)
+        memset(payload->boot, 0, sizeof payload->boot);
 }
 
 void record_set_key(record *record, const digest *key)
@@ -348,7 +351,9 @@ static void add_result(text *to, const maker *maker, size_t input_count, const r
     text_add(to, &header, sizeof header);
     text_add(to, maker->directories, directories_size);
     text_add(to, maker->inputs, inputs_size);
-    text_add(to, &entry->fixed, sizeof entry->fixed);
+    record_payload fixed = entry->fixed;
+    os_boot_id(fixed.boot);
+    text_add(to, &fixed, sizeof fixed);
     text_add(to, entry->name, entry->fixed.name_size);
     text_add(to, "", 1);
     text_add(to, entry->diagnostics, entry->fixed.diagnostics_size);

@@ -24,6 +24,8 @@ enum { record_max_results = 8, record_image_id_size = 40 };
 typedef struct record_payload {
     digest content; /* of the image or object, which also names its file */
     os_identity content_identity;
+    uint8_t boot[os_boot_id_size]; /* the run of the system in which the content was written; zero:
+                                      it has reached the disk since */
     uint64_t content_size;
     char image_id[record_image_id_size]; /* "" of an object */
     uint32_t unit_count, symbol_count;
@@ -76,8 +78,9 @@ bool record_check(record *record, uint32_t index, const record_check_options *op
 
 record_entry record_result(const record *record, uint32_t index);
 size_t record_input_count(const record *record, uint32_t index);
-/* Set the identity of the content of result `index`, after its digest was checked. */
-void record_set_identity(record *record, uint32_t index, const os_identity *identity);
+/* Set the identity of the content of result `index`, after its digest was checked, or it was
+ * flushed. */
+void record_set_identity(record *record, uint32_t index, const os_identity *identity, bool flushed);
 /* Say whose record it is; whether it is that one's. */
 void record_set_key(record *record, const digest *key);
 bool record_has_key(const record *record, const digest *key);

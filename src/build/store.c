@@ -53,7 +53,7 @@ static void write_tag(const store *store)
 {
     if (faccessat(store->directory, "CACHEDIR.TAG", F_OK, 0) != 0)
         os_publish_file(store->directory, "CACHEDIR.TAG", cache_tag, -1, sizeof cache_tag - 1, 0600,
-                        false, NULL);
+                        NULL);
 }
 
 static bool is_directory(int fd)
@@ -198,19 +198,18 @@ static bool make_parents(store *store, const char *name)
 }
 
 static bool publish(store *store, const char *name, const void *bytes, int from_fd, size_t size,
-                    bool durable, os_identity *identity)
+                    os_identity *identity)
 {
-    if (os_publish_file(store->directory, name, bytes, from_fd, size, 0600, durable, identity) == 0)
+    if (os_publish_file(store->directory, name, bytes, from_fd, size, 0600, identity) == 0)
         return true;
     if (errno != ENOENT || !make_parents(store, name))
         return false;
-    return os_publish_file(store->directory, name, bytes, from_fd, size, 0600, durable, identity) ==
-           0;
+    return os_publish_file(store->directory, name, bytes, from_fd, size, 0600, identity) == 0;
 }
 
 bool store_write_file(store *store, const char *name, const void *bytes, size_t size)
 {
-    return publish(store, name, bytes, -1, size, false, NULL);
+    return publish(store, name, bytes, -1, size, NULL);
 }
 
 /* ---- reading ---- */
@@ -259,12 +258,12 @@ bool store_read_record(store *store, const digest *key, record *record)
     return false;
 }
 
-bool store_write_record(store *store, const digest *key, record *record, bool durable)
+bool store_write_record(store *store, const digest *key, record *record)
 {
     record_set_key(record, key);
     char name[name_size];
     name_key("records", key, name);
-    return publish(store, name, record->bytes, -1, record->size, durable, NULL);
+    return publish(store, name, record->bytes, -1, record->size, NULL);
 }
 
 /* ---- contents ---- */
@@ -342,6 +341,43 @@ int store_open_content(store *store, store_kind kind, const digest *content, os_
     return fd;
 }
 
+/* Contents are published without waiting for the disk. Until one is known to have reached it, its
+ * record names the run of the system that wrote it: for another run, which a power failure may stand
+ * before, its digest decides. */
+static bool may_be_torn(const record_entry *entry)
+{
+    static const uint8_t flushed[os_boot_id_size];
+    uint8_t boot[os_boot_id_size];
+    if (memcmp(entry->fixed.boot, flushed, sizeof flushed) == 0)
+        return false;
+    os_boot_id(boot);
+    return memcmp(entry->fixed.boot, boot, sizeof boot) != 0;
+}
+
+/* By now the system has written the bytes by itself, and to ask for it costs nothing. */
+static bool was_flushed(const record_entry *entry, int fd)
+{
+    const int64_t old_enough_ns = 60 * INT64_C(1000000000);
+    static const uint8_t flushed[os_boot_id_size];
+    int64_t age = os_clock_file_ns() - entry->fixed.content_identity.mtime_ns;
+    return age > old_enough_ns && memcmp(entry->fixed.boot, flushed, sizeof flushed) != 0 &&
+           os_flush_fd(fd) == 0;
+}
+
+int store_open_result(store *store, store_kind kind, record *record, uint32_t index,
+                      os_identity *identity, bool *refreshed)
+{
+    record_entry entry = record_result(record, index);
+    bool digested = false;
+    *identity = may_be_torn(&entry) ? (os_identity){0} : entry.fixed.content_identity;
+    int fd = store_open_content(store, kind, &entry.fixed.content, identity, &digested);
+    if (fd >= 0 && (digested || was_flushed(&entry, fd))) {
+        record_set_identity(record, index, identity, os_flush_fd(fd) == 0);
+        *refreshed = true;
+    }
+    return fd;
+}
+
 /* What stands there already under this name is taken if it is whole, so that records which know its
  * identity stay good. */
 static bool is_there(store *store, const char *name, const digest *content, size_t size,
@@ -360,7 +396,7 @@ bool store_add_content(store *store, store_kind kind, const digest *content, int
     char name[name_size];
     store_name_content(kind, content, name, sizeof name);
     return is_there(store, name, content, size, identity) ||
-           publish(store, name, NULL, fd, size, true, identity);
+           publish(store, name, NULL, fd, size, identity);
 }
 
 bool store_add_bytes(store *store, store_kind kind, const digest *content, const void *bytes,
@@ -368,7 +404,7 @@ bool store_add_bytes(store *store, store_kind kind, const digest *content, const
 {
     char name[name_size];
     store_name_content(kind, content, name, sizeof name);
-    return publish(store, name, bytes, -1, size, false, NULL);
+    return publish(store, name, bytes, -1, size, NULL);
 }
 
 void store_mark_used(store *store, const digest *content)

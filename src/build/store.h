@@ -37,7 +37,7 @@ bool store_is_executable(const store *store);
 /* The record of a key. false where there is none that is whole and ours. */
 bool store_read_record(store *store, const digest *key, record *record);
 /* Publish it. Errors are not the load's: false, and errno tells. */
-bool store_write_record(store *store, const digest *key, record *record, bool durable);
+bool store_write_record(store *store, const digest *key, record *record);
 
 /* Open a content for reading, whole and as it was published: its identity is `identity`, or its
  * digest is right, and then *identity is updated and *refreshed set. The descriptor holds a shared
@@ -45,6 +45,10 @@ bool store_write_record(store *store, const digest *key, record *record, bool du
  * removed. */
 int store_open_content(store *store, store_kind kind, const digest *content, os_identity *identity,
                        bool *refreshed);
+/* The same of the content of a result, whose record is told what was found out: publish it where
+ * *refreshed is set. *identity: the content's. */
+int store_open_result(store *store, store_kind kind, record *record, uint32_t index,
+                      os_identity *identity, bool *refreshed);
 /* Publish the first `size` bytes of a descriptor under their digest. */
 bool store_add_content(store *store, store_kind kind, const digest *content, int fd, size_t size,
                        os_identity *identity);

@@ -107,6 +107,9 @@ std::vector<std::string> driver_arguments(LinkJob &job)
         add_operand(arguments, name);
     if (whole)
         add_operand(arguments, "--no-whole-archive");
+    // A library of headers alone: the driver refuses to link nothing at all.
+    if (job.input_names.empty())
+        add_operand(arguments, "--no-gnu-unique");
     for (const LinkDependency &dependency : job.request.dependencies) {
         if (dependency.fd >= 0)
             gate_lend(dependency.image_id, dependency.fd);

@@ -203,7 +203,8 @@ class RecordingFileSystem::MemoryFile : public llvm::vfs::File
 RecordingFileSystem::RecordingFileSystem(
     InputLog &log, StringRef virtual_directory,
     llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> memory_files)
-    : log_(log), virtual_directory_(virtual_directory), memory_files_(std::move(memory_files))
+    : log_(log), virtual_root_(virtual_directory.substr(0, virtual_directory.find('/', 1))),
+      memory_files_(std::move(memory_files))
 {
     char buffer[PATH_MAX];
     if (const char *directory = getcwd(buffer, sizeof buffer))
@@ -217,8 +218,8 @@ void RecordingFileSystem::set_script(StringRef path)
 
 bool RecordingFileSystem::is_virtual(StringRef path) const
 {
-    return !virtual_directory_.empty() && path.starts_with(virtual_directory_) &&
-           (path.size() == virtual_directory_.size() || path[virtual_directory_.size()] == '/');
+    return !virtual_root_.empty() && path.starts_with(virtual_root_) &&
+           (path.size() == virtual_root_.size() || path[virtual_root_.size()] == '/');
 }
 
 ErrorOr<llvm::vfs::Status> RecordingFileSystem::status(const Twine &Path)

@@ -320,35 +320,21 @@ static char *temporary_name(const char *name)
     return temporary;
 }
 
-/* Make a rename last: the directory that holds `name` is flushed. */
-static int flush_directory_of(int at, const char *name)
-{
-    const char *slash = strrchr(name, '/');
-    char *directory = slash ? strndup(name, (size_t)(slash - name) + 1) : strdup(".");
-    if (!directory)
-        return -1;
-    int fd = open_again(at, directory, O_RDONLY | O_DIRECTORY, 0);
-    free(directory);
-    if (fd < 0)
-        return -1;
-    int result = fsync(fd);
-    linux_close(fd);
-    return result;
-}
-
-static int fill_file(int fd, const void *bytes, int from_fd, size_t size, unsigned mode,
-                     bool durable)
+static int fill_file(int fd, const void *bytes, int from_fd, size_t size, unsigned mode)
 {
     /* The mode is set again because the umask has taken bits away. */
     if (fchmod(fd, mode))
         return -1;
-    if (bytes ? os_write_all(fd, bytes, size) : os_copy_fd(fd, from_fd, size))
-        return -1;
-    return durable ? fdatasync(fd) : 0;
+    return bytes ? os_write_all(fd, bytes, size) : os_copy_fd(fd, from_fd, size);
+}
+
+int os_flush_fd(int fd)
+{
+    return fdatasync(fd);
 }
 
 int os_publish_file(int at, const char *name, const void *bytes, int from_fd, size_t size,
-                    unsigned mode, bool durable, os_identity *identity)
+                    unsigned mode, os_identity *identity)
 {
     int fd = -1, result = -1;
     bool made = false;
@@ -361,13 +347,11 @@ int os_publish_file(int at, const char *name, const void *bytes, int from_fd, si
     if (fd < 0)
         goto cleanup;
     made = true;
-    if (fill_file(fd, bytes, from_fd, size, mode, durable))
+    if (fill_file(fd, bytes, from_fd, size, mode))
         goto cleanup;
     if (renameat(at, temporary, at, name))
         goto cleanup;
     made = false;
-    if (durable && flush_directory_of(at, name))
-        goto cleanup;
     if (os_identify_fd(fd, &kind, &published))
         goto cleanup;
     if (identity)

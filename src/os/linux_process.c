@@ -3,8 +3,13 @@
 #include "os/os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,6 +20,33 @@
 int os_pidfd_self(void)
 {
     return linux_above_standard((int)syscall(SYS_pidfd_open, getpid(), 0));
+}
+
+/* random(4): boot_id "contains the random string 6fd5a44b-35f4-4ad4-a9b9-6b9be13e1fe9", of every boot
+ * another. */
+static uint8_t boot_id[os_boot_id_size];
+
+static void read_boot_id(void)
+{
+    char text[40] = {0};
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    bool done = fd >= 0 && read(fd, text, sizeof text - 1) >= 36;
+    size_t count = 0;
+    for (const char *at = text; done && count < sizeof boot_id; at += 2) {
+        if (*at == '-')
+            at++;
+        done = sscanf(at, "%2hhx", &boot_id[count++]) == 1;
+    }
+    linux_close(fd);
+    if (!done)
+        (void)!getrandom(boot_id, sizeof boot_id, 0);
+}
+
+void os_boot_id(uint8_t id[os_boot_id_size])
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, read_boot_id);
+    memcpy(id, boot_id, sizeof boot_id);
 }
 
 int os_pidfd_kill(int pidfd, int signal)

@@ -55,11 +55,13 @@ int os_copy_fd(int to, int from, size_t size);
 int os_make_directories(const char *path);
 
 /* Write bytes (or, where bytes is NULL, the first `size` bytes of from_fd)
- * to `name` in directory `at`, so that readers see all or nothing, also
- * after a crash where durable is set: temporary name, write, flush, rename.
+ * to `name` in directory `at`, so that readers see all or nothing:
+ * temporary name, write, rename. Nothing is flushed: after a power failure the name can lead to a file without its bytes.
  * *identity (may be NULL) is taken after the rename. mode: 0600, 0700 ... */
 int os_publish_file(int at, const char *name, const void *bytes, int from_fd, size_t size,
-                    unsigned mode, bool durable, os_identity *identity);
+                    unsigned mode, os_identity *identity);
+/* Wait until the bytes of a file would outlive a power failure. */
+int os_flush_fd(int fd);
 
 /* Only the owner of this process can have written: owner is the effective user (or root), no write
  * bit for group or others. false with errno 0 where that does not hold. */
@@ -95,6 +97,10 @@ int os_map_copy(int fd, size_t size, uint8_t **bytes);
 void os_unmap(const void *bytes, size_t size);
 
 /* ---- processes (linux_process.c) ---- */
+
+enum { os_boot_id_size = 16 };
+/* What tells this run of the system from every other one; random where the system does not say. */
+void os_boot_id(uint8_t id[os_boot_id_size]);
 
 /* Start a program that this process must not notice: not its child (nothing to wait for,
  * no SIGCHLD), in a session of its own, default signals and mask, no descriptors but 0-2

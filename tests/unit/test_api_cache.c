@@ -53,7 +53,7 @@ static digest add_entry(fixture *f, store_kind kind, const char *name, const cha
                           .host_symbols = "",
                           .fixed = {.content = content, .name_size = (uint32_t)strlen(name)}};
     assert_true(record_make(&record, NULL, &set, &entry, 0, &changed));
-    assert_true(store_write_record(store, &key, &record, false));
+    assert_true(store_write_record(store, &key, &record));
     record_destroy(&record);
     store_mark_used(store, &content);
     digest_hex(&content, hex);

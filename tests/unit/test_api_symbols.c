@@ -201,6 +201,8 @@ static void test_names_without_parameters(void **state)
     check_function("cb", "_Z2cbPFviE");
     check_function("D::h", "_ZN1D1hEv");
     check_function("str[abi:cxx11]", "_Z3strB5cxx11v");
+    check_function("str", "_Z3strB5cxx11v");
+    check_function("str()", "_Z3strB5cxx11v");
     check_function("std::vector<int, std::allocator<int>>::size", "_ZNSt6vectorIiSaIiEE4sizeEv");
 }
 

@@ -67,7 +67,7 @@ static digest add_record(fixture *f, const char *key_text, const char *name,
         record_destroy(&record);
         record = made;
     }
-    assert_true(store_write_record(f->store, &key, &record, false));
+    assert_true(store_write_record(f->store, &key, &record));
     record_destroy(&record);
     return key;
 }

@@ -62,7 +62,7 @@ static digest add_record(fixture *f, const char *name, const digest *content)
                           .host_symbols = "",
                           .fixed = {.content = *content, .name_size = (uint32_t)strlen(name)}};
     assert_true(record_make(&made, NULL, &set, &entry, 0, &changed));
-    assert_true(store_write_record(f->store, &key, &made, false));
+    assert_true(store_write_record(f->store, &key, &made));
     record_destroy(&made);
     return key;
 }

@@ -190,7 +190,7 @@ static void test_identity_of_the_content(void **state)
     input_set set = {0};
     record made = make_settled(&set), again;
     os_identity identity = {.device = 1, .inode = 2, .size = 3, .mtime_ns = 4, .ctime_ns = 5};
-    record_set_identity(&made, 0, &identity);
+    record_set_identity(&made, 0, &identity, true);
     uint8_t *unsealed = malloc(made.size), *sealed = malloc(made.size);
     memcpy(unsealed, made.bytes, made.size);
     assert_false(record_open(&again, unsealed, made.size));

@@ -96,7 +96,7 @@ static void use(record *record)
     }
     os_identity identity = {0};
     if (record->result_count)
-        record_set_identity(record, 0, &identity);
+        record_set_identity(record, 0, &identity, true);
     record_seal(record);
 }
 

@@ -189,7 +189,7 @@ static void test_records(void **state)
     digest key = digest_of("key", 3), other = digest_of("other", 5);
     record written = make_record("lib"), read;
     assert_false(store_read_record(f->store, &key, &read));
-    assert_true(store_write_record(f->store, &key, &written, true));
+    assert_true(store_write_record(f->store, &key, &written));
     assert_false(store_read_record(f->store, &other, &read));
     assert_true(store_read_record(f->store, &key, &read));
     assert_int_equal(read.size, written.size);
@@ -203,7 +203,7 @@ static void test_damaged_records_are_missing(void **state)
     fixture *f = *state;
     digest key = digest_of("key", 3);
     record written = make_record("lib"), read;
-    assert_true(store_write_record(f->store, &key, &written, false));
+    assert_true(store_write_record(f->store, &key, &written));
     char hex[digest_hex_size];
     digest_hex(&key, hex);
     const char *path =
@@ -212,7 +212,7 @@ static void test_damaged_records_are_missing(void **state)
     assert_int_equal(truncate(path, (off_t)written.size - 8), 0);
     assert_false(store_read_record(f->store, &key, &read));
     /* It is written anew over the damage. */
-    assert_true(store_write_record(f->store, &key, &written, false));
+    assert_true(store_write_record(f->store, &key, &written));
     assert_true(store_read_record(f->store, &key, &read));
     record_destroy(&read);
     record_destroy(&written);
@@ -225,7 +225,7 @@ static void test_records_of_others_are_missing(void **state)
     record written = make_record("lib"), read;
     char hex[digest_hex_size];
     digest_hex(&key, hex);
-    assert_true(store_write_record(f->store, &key, &written, false));
+    assert_true(store_write_record(f->store, &key, &written));
     const char *path =
         scratch("%s/records/%.2s/%s", f->path + strlen(fixture_directory) + 1, hex, hex);
     assert_int_equal(chmod(path, 0620), 0);
@@ -346,6 +346,82 @@ static void test_contents_of_others_are_missing(void **state)
     assert_true(exists(path));
     add(f, STORE_IMAGE, "the bytes", &identity);
     assert_true(opens(f, STORE_IMAGE, &content, &identity, &refreshed));
+}
+
+/* A record of one content as a build made it: identity and run of the system. */
+static record record_of(const digest *content, const os_identity *identity)
+{
+    record made;
+    char *changed;
+    input_set set = {0};
+    record_entry entry = {.name = "lib",
+                          .host_symbols = "",
+                          .fixed = {.name_size = 3,
+                                    .content = *content,
+                                    .content_identity = *identity,
+                                    .content_size = identity->size}};
+    assert_true(record_make(&made, NULL, &set, &entry, 0, &changed));
+    return made;
+}
+
+static record_payload *payload_of(const record *record)
+{
+    return (record_payload *)record_view(record, 0).payload;
+}
+
+/* A file that was never flushed can have lost its bytes, but not its size and times, in a power
+ * failure. */
+static void test_contents_of_another_run_of_the_system_are_digested(void **state)
+{
+    fixture *f = *state;
+    os_identity identity;
+    bool refreshed = false;
+    digest content = add(f, STORE_IMAGE, "the bytes", &identity);
+    record record = record_of(&content, &identity);
+    int fd = store_open_result(f->store, STORE_IMAGE, &record, 0, &identity, &refreshed);
+    assert_true(fd >= 0 && !refreshed);
+    close(fd);
+
+    payload_of(&record)->boot[0] ^= 1;
+    fd = store_open_result(f->store, STORE_IMAGE, &record, 0, &identity, &refreshed);
+    assert_true(fd >= 0 && refreshed);
+    close(fd);
+    uint8_t flushed[os_boot_id_size] = {0};
+    assert_memory_equal(payload_of(&record)->boot, flushed, sizeof flushed);
+
+    /* The same with its bytes lost: what `identity` says is all that is left. */
+    payload_of(&record)->boot[0] ^= 1;
+    write_file(path_of_content(f, STORE_IMAGE, &content), "nothings!");
+    os_kind kind;
+    assert_int_equal(os_identify(AT_FDCWD, path_of_content(f, STORE_IMAGE, &content), &kind,
+                                 &payload_of(&record)->content_identity),
+                     0);
+    reopen(f);
+    assert_int_equal(store_open_result(f->store, STORE_IMAGE, &record, 0, &identity, &refreshed),
+                     -1);
+    assert_false(exists(path_of_content(f, STORE_IMAGE, &content)));
+    record_destroy(&record);
+}
+
+/* After a minute the system has written it by itself: nothing needs to be asked from then on. */
+static void test_a_content_that_is_old_enough_counts_as_flushed(void **state)
+{
+    fixture *f = *state;
+    os_identity identity;
+    bool refreshed = false;
+    uint8_t flushed[os_boot_id_size] = {0};
+    digest content = add(f, STORE_IMAGE, "the bytes", &identity);
+    const struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    os_kind kind;
+    const char *path = path_of_content(f, STORE_IMAGE, &content);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_int_equal(os_identify(AT_FDCWD, path, &kind, &identity), 0);
+    record record = record_of(&content, &identity);
+    int fd = store_open_result(f->store, STORE_IMAGE, &record, 0, &identity, &refreshed);
+    assert_true(fd >= 0 && refreshed);
+    assert_memory_equal(payload_of(&record)->boot, flushed, sizeof flushed);
+    close(fd);
+    record_destroy(&record);
 }
 
 static void test_a_directory_in_the_place_of_a_content(void **state)
@@ -657,6 +733,8 @@ int main(void)
         WITH_STORE(test_missing_contents),
         WITH_STORE(test_damaged_contents_go),
         WITH_STORE(test_contents_of_others_are_missing),
+        WITH_STORE(test_contents_of_another_run_of_the_system_are_digested),
+        WITH_STORE(test_a_content_that_is_old_enough_counts_as_flushed),
         WITH_STORE(test_a_directory_in_the_place_of_a_content),
         WITH_STORE(test_a_moved_cache_is_digested_once),
         WITH_STORE(test_an_open_content_is_marked),

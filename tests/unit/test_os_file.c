@@ -253,7 +253,7 @@ static void test_publication(void **state)
     assert_int_equal(os_make_directories("store/sub"), 0);
     int store = os_open_directory(at, "store");
     umask(0777);
-    assert_int_equal(os_publish_file(store, "sub/entry", "bytes", -1, 5, 0600, true, &published),
+    assert_int_equal(os_publish_file(store, "sub/entry", "bytes", -1, 5, 0600, &published),
                      0);
     umask(022);
     check_file("store/sub/entry", "bytes");
@@ -263,7 +263,7 @@ static void test_publication(void **state)
     assert_true(os_identity_equal(&published, &found));
     /* From a descriptor, over what was there, without an identity. */
     int memory = os_memfd_with("x", "other bytes", 11, false);
-    assert_int_equal(os_publish_file(store, "sub/entry", NULL, memory, 5, 0700, false, NULL), 0);
+    assert_int_equal(os_publish_file(store, "sub/entry", NULL, memory, 5, 0700, NULL), 0);
     close(memory);
     check_file("store/sub/entry", "other");
     assert_int_equal(count_entries("store/sub"), 1);
@@ -277,12 +277,12 @@ static void test_failed_publication_leaves_nothing(void **state)
     assert_int_equal(os_make_directories("full/there"), 0);
     int full = os_open_directory(at, "full");
     /* A directory stands in the way of the rename. */
-    assert_int_equal(os_publish_file(full, "there", "x", -1, 1, 0600, true, NULL), -1);
+    assert_int_equal(os_publish_file(full, "there", "x", -1, 1, 0600, NULL), -1);
     assert_int_equal(count_entries("full"), 1);
-    assert_int_equal(os_publish_file(full, "absent/x", "x", -1, 1, 0600, true, NULL), -1);
+    assert_int_equal(os_publish_file(full, "absent/x", "x", -1, 1, 0600, NULL), -1);
     assert_int_equal(errno, ENOENT);
     int empty = os_memfd_create("empty", false);
-    assert_int_equal(os_publish_file(full, "short", NULL, empty, 9, 0600, true, NULL), -1);
+    assert_int_equal(os_publish_file(full, "short", NULL, empty, 9, 0600, NULL), -1);
     assert_int_equal(count_entries("full"), 1);
     close(empty);
     close(full);
@@ -294,7 +294,7 @@ static void publish_again_and_again(void)
     memset(big[0], 'a', sizeof big[0]);
     memset(big[1], 'b', sizeof big[1]);
     for (int i = 0;; i++)
-        os_publish_file(at, "whole", big[i % 2], -1, sizeof big[0], 0600, false, NULL);
+        os_publish_file(at, "whole", big[i % 2], -1, sizeof big[0], 0600, NULL);
 }
 
 /* A reader sees one whole file or the other, at whatever point the writer is killed. */
