@@ -239,7 +239,7 @@ static uint32_t find_missing_from(maker *maker, const char *path)
     os_kind kind = OS_ABSENT;
     os_identity identity;
     while (cut && kind == OS_ABSENT && (slash = strrchr(cut, '/')) && slash > cut &&
-           !os_is_link(cut)) {
+           os_look_at_name(cut) != OS_NAME_LINK) {
         *slash = '\0';
         if (os_identify(AT_FDCWD, cut, &kind, &identity))
             break;
@@ -280,6 +280,13 @@ static bool begin_directory(maker *maker, const char *path, size_t length, uint3
     return true;
 }
 
+static bool is_dangling(const char *path)
+{
+    os_kind kind;
+    os_identity identity;
+    return os_identify(AT_FDCWD, path, &kind, &identity) == 0 && kind == OS_ABSENT;
+}
+
 static bool add_input(maker *maker, const input *from, uint32_t index, const char *name)
 {
     result_directory *directory = &maker->directories[maker->directory_count - 1];
@@ -292,19 +299,18 @@ static bool add_input(maker *maker, const input *from, uint32_t index, const cha
     item->exact = from->exact;
     item->name_offset = add_string(maker, name, strlen(name));
     directory->input_count++;
+    if (from->state != INPUT_ABSENT && from->state != INPUT_EXISTS)
+        return true;
     /* What a link leads to may come and go without a change of the directory that has the link. */
-    if (from->state == INPUT_ABSENT || from->state == INPUT_EXISTS)
-        item->fresh = os_is_link(from->path);
-    if (from->state != INPUT_ABSENT)
+    os_name found = os_look_at_name(from->path);
+    item->fresh = found == OS_NAME_LINK;
+    if (from->state == INPUT_EXISTS)
         return true;
     directory->flags |= DIRECTORY_HAS_ABSENCES;
-    os_kind kind;
-    os_identity identity;
-    if (os_identify(AT_FDCWD, from->path, &kind, &identity) == 0 && kind != OS_ABSENT) {
-        maker->changed = strdup(from->path);
-        return false;
-    }
-    return true;
+    if (found == OS_NAME_ABSENT || (found == OS_NAME_LINK && is_dangling(from->path)))
+        return true;
+    maker->changed = strdup(from->path);
+    return false;
 }
 
 static bool add_inputs(maker *maker, const input_set *inputs)

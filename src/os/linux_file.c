@@ -77,10 +77,12 @@ int os_identify_fd(int fd, os_kind *kind, os_identity *identity)
     return 0;
 }
 
-bool os_is_link(const char *path)
+os_name os_look_at_name(const char *path)
 {
     struct stat status;
-    return lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+    if (lstat(path, &status) != 0)
+        return OS_NAME_ABSENT;
+    return S_ISLNK(status.st_mode) ? OS_NAME_LINK : OS_NAME_OTHER;
 }
 
 bool os_identity_equal(const os_identity *a, const os_identity *b)
@@ -320,6 +322,15 @@ static char *temporary_name(const char *name)
     return temporary;
 }
 
+/* Ext4 starts to write a file that is renamed over another one (auto_da_alloc), and renames wait for
+ * each other meanwhile; exchanging the names is as atomic and waits for nothing. */
+static int replace_file(int at, const char *temporary, const char *name)
+{
+    if (renameat2(at, temporary, at, name, RENAME_EXCHANGE) == 0)
+        return unlinkat(at, temporary, 0);
+    return renameat(at, temporary, at, name);
+}
+
 static int fill_file(int fd, const void *bytes, int from_fd, size_t size, unsigned mode)
 {
     /* The mode is set again because the umask has taken bits away. */
@@ -349,7 +360,7 @@ int os_publish_file(int at, const char *name, const void *bytes, int from_fd, si
     made = true;
     if (fill_file(fd, bytes, from_fd, size, mode))
         goto cleanup;
-    if (renameat(at, temporary, at, name))
+    if (replace_file(at, temporary, name))
         goto cleanup;
     made = false;
     if (os_identify_fd(fd, &kind, &published))

@@ -28,8 +28,9 @@ typedef enum os_kind { OS_ABSENT, OS_FILE, OS_DIRECTORY, OS_OTHER } os_kind;
  * unless ABSENT. */
 int os_identify(int at, const char *path, os_kind *kind, os_identity *identity);
 int os_identify_fd(int fd, os_kind *kind, os_identity *identity);
-/* Whether the path itself is a symbolic link, dangling or not. */
-bool os_is_link(const char *path);
+/* What a name itself stands for: a symbolic link may lead somewhere or not. */
+typedef enum os_name { OS_NAME_ABSENT, OS_NAME_LINK, OS_NAME_OTHER } os_name;
+os_name os_look_at_name(const char *path);
 bool os_identity_equal(const os_identity *a, const os_identity *b);
 
 /* The grain of file timestamps, rounded up generously, in
