@@ -6,6 +6,7 @@
 #include "cli_session.h"
 
 #include <json-c/json.h>
+#include <stdlib.h>
 
 #include "json_text.h"
 #include "message.h"
@@ -21,14 +22,16 @@ static struct {
 static void tell(const kiln_event *event)
 {
     char time[UNIT_TEXT_CAPACITY];
+    char *reason;
     format_seconds(event->seconds, time);
     switch (event->kind) {
     case KILN_EVENT_LOOKUP_HIT:
         message_note("%s: in the cache", event->library);
         break;
     case KILN_EVENT_LOOKUP_MISS:
-        message_note("%s: not in the cache: %s", event->library,
-                     event->text != NULL ? event->text : "unknown");
+        reason = message_line(event->text != NULL ? event->text : "unknown");
+        message_note("%s: not in the cache: %s", event->library, reason);
+        free(reason);
         break;
     case KILN_EVENT_UNIT_FINISHED:
         if (event->hit)
@@ -41,6 +44,9 @@ static void tell(const kiln_event *event)
         break;
     case KILN_EVENT_LOADED:
         message_note("%s: loaded in %s", event->library, time);
+        break;
+    case KILN_EVENT_AUTO_LOADED:
+        message_note("%s: %s", event->library, event->text);
         break;
     default:
         break;

@@ -29,7 +29,8 @@ static int show_statistics(kiln_session *session, const cli_options *options)
         json_set(object, "in_use", json_object_new_int64((int64_t)statistics.in_use_count));
         json_set(object, "hits", json_object_new_int64((int64_t)statistics.hits));
         json_set(object, "misses", json_object_new_int64((int64_t)statistics.misses));
-        return json_print(object) ? CLI_OK : CLI_FAILURE;
+        json_print(object);
+        return CLI_OK;
     }
     printf("directory  %s\n", kiln_session_cache_directory(session));
     printf("entries    %llu\n", (unsigned long long)statistics.entry_count);
@@ -88,7 +89,8 @@ static int list(kiln_session *session, const cli_options *options)
     struct json_object *object = own(json_object_new_object());
     json_set(object, "directory", json_text(kiln_session_cache_directory(session)));
     json_set(object, "entries", array);
-    return json_print(object) ? CLI_OK : CLI_FAILURE;
+    json_print(object);
+    return CLI_OK;
 }
 
 static int verify(kiln_session *session, const cli_options *options)
@@ -158,11 +160,13 @@ static int run(const cli_options *options)
     if (session == NULL)
         return CLI_FAILURE;
     if (kiln_session_cache_directory(session) == NULL)
-        message_error("there is no cache: KILN_NO_CACHE is set, or no directory for it can be had");
+        message_failure(
+            KILN_NOT_FOUND,
+            "there is no cache: KILN_NO_CACHE is set, or no directory for it can be had");
     else
         code = action->run(session, options);
     kiln_session_destroy(session);
-    return fflush(stdout) == 0 ? code : CLI_FAILURE;
+    return code;
 }
 
 const cli_command command_cache = {

@@ -60,9 +60,9 @@ static const option_row option_table[] = {
     {"--mangled", NULL, NULL, OPTION_MANGLED, OPTIONS_SYMBOLS,
      "print C++ names as the linker sees them"},
     {"--max-size", NULL, "SIZE", OPTION_MAX_SIZE, OPTIONS_COLLECT,
-     "how large the cache may stay (gc; default 5G)"},
+     "how large the cache may stay (gc; from 1; default 5G)"},
     {"--max-age", NULL, "TIME", OPTION_MAX_AGE, OPTIONS_COLLECT,
-     "remove what was not used for so long (gc; default 30d)"},
+     "remove what was not used for so long (gc; from 1s; default 30d)"},
     {"--pkg", NULL, "NAME", OPTION_PACKAGE, OPTIONS_INPUTS,
      "use a pkg-config package (\"zlib\", \"zlib >= 1.2\")"},
     {"--manifest", NULL, "FILE", OPTION_MANIFEST, OPTIONS_INPUTS,
@@ -159,6 +159,23 @@ static bool store_count(const char *name, const char *text, uint64_t value, uint
     return true;
 }
 
+static bool store_bytes(const char *name, const char *text, uint64_t value, uint64_t *bytes)
+{
+    if (value == 0)
+        return message_error("%s: '%s' is out of range", name, text), false;
+    *bytes = value;
+    return true;
+}
+
+/* To the API zero is no limit; who types it means that nothing may stay. */
+static bool keeps_something(const char *name, uint64_t limit)
+{
+    if (limit > 0)
+        return true;
+    message_error("%s 0 would keep nothing; to remove everything: kiln cache clear", name);
+    return false;
+}
+
 /* Act on one of Kiln's own options. value: NULL for those that have none. */
 static bool apply_option(line_reader *reader, const option_row *row, const char *value)
 {
@@ -169,6 +186,8 @@ static bool apply_option(line_reader *reader, const option_row *row, const char 
         options->session.auto_load = true;
         return true;
     case OPTION_CACHE_DIRECTORY:
+        if (value[0] == '\0')
+            return message_error("%s takes a directory, not ''", row->name), false;
         options->session.cache_directory = value;
         return true;
     case OPTION_COLOR:
@@ -202,12 +221,15 @@ static bool apply_option(line_reader *reader, const option_row *row, const char 
         return true;
     case OPTION_MAX_AGE:
         options->has_max_age = true;
-        return read_seconds_option(row->name, value, &options->max_age_seconds);
+        return read_seconds_option(row->name, value, &options->max_age_seconds) &&
+               keeps_something(row->name, options->max_age_seconds);
     case OPTION_MAX_SIZE:
         options->has_max_bytes = true;
-        return read_size_option(row->name, value, &options->max_bytes);
+        return read_size_option(row->name, value, &options->max_bytes) &&
+               keeps_something(row->name, options->max_bytes);
     case OPTION_MEMORY_LIMIT:
-        return read_size_option(row->name, value, &options->session.job_memory_bytes);
+        return read_size_option(row->name, value, &number) &&
+               store_bytes(row->name, value, number, &options->session.job_memory_bytes);
     case OPTION_NO_CACHE:
         options->session.no_cache = true;
         return true;
@@ -365,7 +387,7 @@ static bool expand_response_file(line_reader *reader, const char *path)
         goto cleanup;
     }
     if (response_file_read(path, &words) != 0) {
-        message_error("cannot read '@%s': %s", path, strerror(errno));
+        message_failure(KILN_IO, "cannot read '@%s': %s", path, strerror(errno));
         goto cleanup;
     }
     /* They are added at the end and then change places with what is still to be read. */

@@ -10,6 +10,7 @@
 #include "input_set.h"
 #include "json_text.h"
 #include "message.h"
+#include "output.h"
 
 /* The phases that took time, in the order in which they happen. */
 static void print_phases(const kiln_report *report)
@@ -31,9 +32,10 @@ static void print_report(const kiln_report *report)
 {
     printf("library   %s\n", report->name);
     printf("engine    %s\n", report->engine);
-    printf("cache     %s%s%s\n", report->hit ? "hit" : "miss",
-           report->miss_reason != NULL ? ": " : "",
-           report->miss_reason != NULL ? report->miss_reason : "");
+    char *reason = message_line(report->miss_reason != NULL ? report->miss_reason : "");
+    printf("cache     %s%s%s\n", report->hit ? "hit" : "miss", reason[0] != '\0' ? ": " : "",
+           reason);
+    free(reason);
     print_phases(report);
     printf("image     %s\n", report->image);
     printf("inputs    %zu\n", report->input_count);
@@ -63,20 +65,21 @@ static struct json_object *json_report(const kiln_report *report, struct json_ob
     return object;
 }
 
-/* Print what the load came to; false where standard output fails. diagnostics: taken over. */
+/* Print what the load came to, before the library's destructors print. diagnostics: taken over. */
 static bool print_outcome(const kiln_library *library, const cli_options *options,
                           struct json_object *diagnostics)
 {
     kiln_report report = {.size = sizeof report};
     if (kiln_library_report(library, &report) != KILN_OK) {
         json_object_put(diagnostics);
-        message_error("there is no report of the load");
+        message_failure(KILN_NOT_FOUND, "there is no report of the load");
         return false;
     }
     if (options->json)
-        return json_print(json_report(&report, diagnostics));
-    print_report(&report);
-    return fflush(stdout) == 0;
+        json_print(json_report(&report, diagnostics));
+    else
+        print_report(&report);
+    return output_flush();
 }
 
 static int run(const cli_options *options)
@@ -93,8 +96,6 @@ static int run(const cli_options *options)
     kiln_status status = cli_session_load(session, options, &inputs, &library, &error);
     cli_session_collect(NULL);
     if (status != KILN_OK) {
-        if (options->json && error != NULL)
-            json_print(json_error(error));
         message_report(error);
         goto cleanup;
     }

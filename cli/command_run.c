@@ -41,6 +41,19 @@ static _Noreturn void call_main(main_function program, word_list *line)
     exit(program((int)line->count, line->items, environ));
 }
 
+/* Whether every input is a shared library, by its name: they are found as the dynamic linker finds
+ * them, and give the library nothing of its own. */
+static bool has_only_linked(const cli_options *options)
+{
+    for (size_t i = 0; i < options->input_count; i++) {
+        const char *slash = strrchr(options->inputs[i].path, '/');
+        const char *end = strstr(slash != NULL ? slash : options->inputs[i].path, ".so");
+        if (end == NULL || (end[3] != '\0' && end[3] != '.'))
+            return false;
+    }
+    return options->input_count > 0;
+}
+
 /* Load and look for main; NULL after the reason was printed. */
 static main_function load_program(kiln_session *session, const cli_options *options,
                                   const input_set *inputs)
@@ -56,8 +69,14 @@ static main_function load_program(kiln_session *session, const cli_options *opti
         return (main_function)program;
     if (error != NULL && kiln_error_code(error) == KILN_NOT_FOUND) {
         kiln_error_destroy(error);
-        message_error("'%s' has no function 'main' to call; 'kiln load' loads a library as it is",
-                      inputs->title);
+        if (has_only_linked(options))
+            message_error("'%s' is a shared library, which the loaded one is linked to: its 'main' "
+                          "is not called; give a source or object that has one",
+                          options->inputs[0].path);
+        else
+            message_error(
+                "'%s' has no function 'main' to call; 'kiln load' loads a library as it is",
+                inputs->title);
     } else {
         message_report(error);
     }

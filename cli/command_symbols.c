@@ -9,6 +9,7 @@
 #include "input_set.h"
 #include "json_text.h"
 #include "message.h"
+#include "output.h"
 
 static const char *kind_name(kiln_symbol_kind kind)
 {
@@ -76,14 +77,13 @@ static int run(const cli_options *options)
         message_report(error);
         goto cleanup;
     }
-    bool printed = true;
     if (options->json)
-        printed = json_print(json_symbols(library, inputs.title));
+        json_print(json_symbols(library, inputs.title));
     else
         print_symbols(library, options->mangled);
-    kiln_library_close(library);
-    if (printed && fflush(stdout) == 0)
+    if (output_flush())
         code = CLI_OK;
+    kiln_library_close(library);
 cleanup:
     input_set_destroy(&inputs);
     kiln_session_destroy(session);

@@ -12,20 +12,30 @@
 #include "input_set.h"
 #include "message.h"
 
-/* The library that a word means: a name, or a file that was loaded by itself. NULL for no word. */
-static char *library_of(const cli_options *options)
+/* A word is a name, or a file that was loaded by itself: one that is there, or was. */
+static kiln_status explain_word(kiln_session *session, const char *word, char **text,
+                                kiln_error **error)
 {
-    if (options->words.count == 0)
-        return NULL;
-    const char *word = options->words.items[0];
-    return access(word, F_OK) == 0 ? input_library_name(word) : own(strdup(word));
+    bool is_file = access(word, F_OK) == 0;
+    char *name = input_library_name(word);
+    kiln_status status = kiln_cache_explain(session, is_file ? name : word, text, error);
+    if (status == KILN_NOT_FOUND &&
+        kiln_cache_explain(session, is_file ? word : name, text, NULL) == KILN_OK) {
+        kiln_error_destroy(*error);
+        *error = NULL;
+        status = KILN_OK;
+    }
+    free(name);
+    return status;
 }
 
-static int explain(kiln_session *session, const char *library)
+/* word: NULL for the last miss of any library. */
+static int explain(kiln_session *session, const char *word)
 {
     char *text = NULL;
     kiln_error *error = NULL;
-    kiln_status status = kiln_cache_explain(session, library, &text, &error);
+    kiln_status status = word != NULL ? explain_word(session, word, &text, &error)
+                                      : kiln_cache_explain(session, NULL, &text, &error);
     if (status != KILN_OK) {
         message_report(error);
         return status == KILN_NOT_FOUND ? CLI_NO : CLI_FAILURE;
@@ -35,7 +45,7 @@ static int explain(kiln_session *session, const char *library)
     if (length == 0 || text[length - 1] != '\n')
         putchar('\n');
     kiln_string_destroy(text);
-    return fflush(stdout) == 0 ? CLI_OK : CLI_FAILURE;
+    return CLI_OK;
 }
 
 static int run(const cli_options *options)
@@ -47,9 +57,7 @@ static int run(const cli_options *options)
     kiln_session *session = cli_session_open(options);
     if (session == NULL)
         return CLI_FAILURE;
-    char *library = library_of(options);
-    int code = explain(session, library);
-    free(library);
+    int code = explain(session, options->words.count > 0 ? options->words.items[0] : NULL);
     kiln_session_destroy(session);
     return code;
 }

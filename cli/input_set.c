@@ -90,11 +90,13 @@ static bool import_target(set_maker *maker, const char *target, const char *name
 /* Say that an input is neither a file nor a name. */
 static bool report_unknown(const set_maker *maker, const char *path, int reason)
 {
+    kiln_status status = reason == ENOENT ? KILN_NOT_FOUND : KILN_IO;
     if (maker->names == NAMES_READ)
-        message_error("cannot read '%s': %s; the manifest has no library of that name either", path,
-                      strerror(reason));
+        message_failure(status,
+                        "cannot read '%s': %s; the manifest has no library of that name either",
+                        path, strerror(reason));
     else
-        message_error("cannot read '%s': %s", path, strerror(reason));
+        message_failure(status, "cannot read '%s': %s", path, strerror(reason));
     return false;
 }
 
@@ -146,8 +148,8 @@ static bool add_stream(set_maker *maker, const cli_input *input, const char *con
     size_t size = 0;
     int fd = is_standard ? STDIN_FILENO : open(input->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || read_whole(fd, &bytes, &size) != 0) {
-        message_error("cannot read %s: %s", is_standard ? "standard input" : input->path,
-                      strerror(errno));
+        message_failure(KILN_IO, "cannot read %s: %s", is_standard ? "standard input" : input->path,
+                        strerror(errno));
         if (fd > STDIN_FILENO)
             close(fd);
         return false;

@@ -108,31 +108,42 @@ static struct json_object *json_missing_symbol(const kiln_missing_symbol *symbol
     return object;
 }
 
-struct json_object *json_error(const kiln_error *error)
+static struct json_object *wrap_error(kiln_status status, kiln_phase phase, const char *message,
+                                      struct json_object *diagnostics, struct json_object *missing)
 {
     struct json_object *object = own(json_object_new_object());
     struct json_object *inner = own(json_object_new_object());
-    struct json_object *diagnostics = own(json_object_new_array());
-    struct json_object *missing = own(json_object_new_array());
-    for (size_t i = 0; i < kiln_error_diagnostic_count(error); i++)
-        json_object_array_add(diagnostics, json_diagnostic(kiln_error_diagnostic(error, i)));
-    for (size_t i = 0; i < kiln_error_missing_symbol_count(error); i++)
-        json_object_array_add(missing, json_missing_symbol(kiln_error_missing_symbol(error, i)));
-    json_set(inner, "status", json_text(kiln_status_name(kiln_error_code(error))));
-    json_set(inner, "phase", json_text(kiln_phase_name(kiln_error_phase(error))));
-    json_set(inner, "message", json_text(kiln_error_message(error)));
+    json_set(inner, "status", json_text(kiln_status_name(status)));
+    json_set(inner, "phase", json_text(kiln_phase_name(phase)));
+    json_set(inner, "message", json_text(message));
     json_set(inner, "diagnostics", diagnostics);
     json_set(inner, "missing_symbols", missing);
     json_set(object, "error", inner);
     return object;
 }
 
-bool json_print(struct json_object *object)
+struct json_object *json_error(const kiln_error *error)
+{
+    struct json_object *diagnostics = own(json_object_new_array());
+    struct json_object *missing = own(json_object_new_array());
+    for (size_t i = 0; i < kiln_error_diagnostic_count(error); i++)
+        json_object_array_add(diagnostics, json_diagnostic(kiln_error_diagnostic(error, i)));
+    for (size_t i = 0; i < kiln_error_missing_symbol_count(error); i++)
+        json_object_array_add(missing, json_missing_symbol(kiln_error_missing_symbol(error, i)));
+    return wrap_error(kiln_error_code(error), kiln_error_phase(error), kiln_error_message(error),
+                      diagnostics, missing);
+}
+
+struct json_object *json_failure(kiln_status status, const char *message)
+{
+    return wrap_error(status, KILN_PHASE_SPEC, message, own(json_object_new_array()),
+                      own(json_object_new_array()));
+}
+
+void json_print(struct json_object *object)
 {
     const int style =
         JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE;
-    const char *text = own((char *)json_object_to_json_string_ext(object, style));
-    bool printed = fputs(text, stdout) >= 0 && putchar('\n') != EOF && fflush(stdout) == 0;
+    puts(own((char *)json_object_to_json_string_ext(object, style)));
     json_object_put(object);
-    return printed;
 }

@@ -16,10 +16,12 @@ struct json_object *json_text(const char *bytes);
 void json_set(struct json_object *object, const char *name, struct json_object *value);
 
 struct json_object *json_diagnostic(const kiln_diagnostic *diagnostic);
-/* {"error": {...}}: status, phase, message, diagnostics, missing symbols. */
+/* {"error": {...}}: status, phase, message, diagnostics, missing symbols; of libkiln's error, or of
+ * a failure before anything was asked of it. */
 struct json_object *json_error(const kiln_error *error);
+struct json_object *json_failure(kiln_status status, const char *message);
 
-/* Print one object, indented, with a newline, and free it. false where standard output fails. */
-bool json_print(struct json_object *object);
+/* Print one object, indented, with a newline, and free it. */
+void json_print(struct json_object *object);
 
 #endif

@@ -1,4 +1,5 @@
-/* main.c - the command `kiln`: finds the command that was named, prints help.
+/* main.c - the command `kiln`: finds the command that was named, prints help; sees at the end that
+ * what was printed has arrived, and that --json has its object where the command failed.
  *
  * Uses libkiln through kiln.h alone, as any host does. */
 #include <stdio.h>
@@ -6,8 +7,10 @@
 
 #include "command.h"
 #include "command_line.h"
+#include "json_text.h"
 #include "kiln.h"
 #include "message.h"
+#include "output.h"
 
 static const cli_command *const commands[] = {
     &command_run,   &command_load, &command_symbols, &command_build,
@@ -38,7 +41,7 @@ static int print_overview(FILE *stream)
           "  kiln help run                        everything about a command\n"
           "  kiln doctor                          see whether all that is needed is there\n",
           stream);
-    return fflush(stream) == 0 ? CLI_OK : CLI_FAILURE;
+    return CLI_OK;
 }
 
 static int print_help(const cli_command *command)
@@ -47,7 +50,7 @@ static int print_help(const cli_command *command)
            command->summary, command->name, command->synopsis, command->description,
            command->examples);
     cli_options_print(stdout, command);
-    return fflush(stdout) == 0 ? CLI_OK : CLI_FAILURE;
+    return CLI_OK;
 }
 
 static int print_version(void)
@@ -55,7 +58,7 @@ static int print_version(void)
     printf("kiln %s\n", KILN_VERSION_STRING);
     if (strcmp(kiln_version(), KILN_VERSION_STRING) != 0)
         printf("libkiln %s\n", kiln_version());
-    return fflush(stdout) == 0 ? CLI_OK : CLI_FAILURE;
+    return CLI_OK;
 }
 
 static int help(const char *name)
@@ -69,19 +72,44 @@ static int help(const char *name)
     return CLI_FAILURE;
 }
 
+/* A command line that could not be read to its end may ask for JSON behind that. */
+static bool asks_for_json(const cli_command *command, char *const *words)
+{
+    bool asks = false;
+    for (; (command->option_groups & OPTIONS_JSON) != 0 && *words != NULL; words++)
+        asks |= strcmp(*words, "--json") == 0;
+    return asks;
+}
+
+/* Why a command failed, as the object that a program waits for. */
+static void print_failure(void)
+{
+    const said_error *said = message_first_error();
+    if (said->error != NULL)
+        json_print(json_error(said->error));
+    else if (said->text != NULL)
+        json_print(json_failure(said->status, said->text));
+}
+
 static int run_command(const cli_command *command, char *const *words)
 {
     cli_options options;
     int code = CLI_FAILURE;
+    bool json;
     if (cli_options_read(&options, command, words)) {
         message_set_color(options.color);
+        json = options.json;
         code = options.help ? print_help(command) : command->run(&options);
+    } else {
+        json = asks_for_json(command, words);
     }
+    if (code == CLI_FAILURE && json)
+        print_failure();
     cli_options_destroy(&options);
     return code;
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
     if (argc < 2) {
         print_overview(stderr);
@@ -98,4 +126,14 @@ int main(int argc, char **argv)
     message_error("there is no command '%s'; see 'kiln help'; to run a source: kiln run FILE",
                   word);
     return CLI_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    output_begin();
+    int code = dispatch(argc, argv);
+    if (!output_finish())
+        code = CLI_FAILURE;
+    message_forget();
+    return code;
 }

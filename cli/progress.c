@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "words.h"
+
 #define SHOWN_AFTER_SECONDS 0.5
 #define MAX_LINE 512
 #define ERASE_LINE "\r\033[K"
@@ -24,7 +26,10 @@ static struct progress {
     bool paused; /* the library's own code may run and print: draw nothing until more is built */
     double begun;
     uint32_t done, total;
-    char doing[MAX_LINE]; /* "foo.c", or "linking foo" */
+    char doing[MAX_LINE]; /* "linking foo"; shown while no unit is under way */
+    /* The units that are under way, by when they were begun: that of the last is shown. */
+    char **units;
+    size_t unit_count;
 } progress = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct ticker {
@@ -92,6 +97,35 @@ static void erase(void)
     progress.drawn = false;
 }
 
+/* Of what happens to units; with the lock held. */
+static void begin_unit(const char *unit)
+{
+    progress.units =
+        own(reallocarray(progress.units, progress.unit_count + 1, sizeof *progress.units));
+    progress.units[progress.unit_count++] = own(strdup(unit));
+}
+
+static void end_unit(const char *unit)
+{
+    for (size_t i = progress.unit_count; i-- > 0;) {
+        if (strcmp(progress.units[i], unit) != 0)
+            continue;
+        free(progress.units[i]);
+        progress.unit_count--;
+        memmove(progress.units + i, progress.units + i + 1,
+                (progress.unit_count - i) * sizeof *progress.units);
+        return;
+    }
+}
+
+static void end_units(void)
+{
+    while (progress.unit_count > 0)
+        free(progress.units[--progress.unit_count]);
+    free(progress.units);
+    progress.units = NULL;
+}
+
 void progress_begin(void)
 {
     const char *terminal = getenv("TERM");
@@ -119,19 +153,22 @@ void progress_event(const kiln_event *event)
     pthread_mutex_lock(&progress.lock);
     switch (event->kind) {
     case KILN_EVENT_LOOKUP_MISS:
+        end_units();
         snprintf(progress.doing, sizeof progress.doing, "preparing %s", event->library);
         progress.paused = false;
         break;
     case KILN_EVENT_UNIT_STARTED:
-        snprintf(progress.doing, sizeof progress.doing, "%s", unit);
+        begin_unit(unit);
         progress.total = event->total;
         progress.paused = false;
         break;
     case KILN_EVENT_UNIT_FINISHED:
+        end_unit(unit);
         progress.done = event->done;
         progress.total = event->total;
         break;
     case KILN_EVENT_LINK_STARTED:
+        end_units();
         snprintf(progress.doing, sizeof progress.doing, "linking %s", event->library);
         progress.paused = false;
         break;
@@ -150,8 +187,12 @@ void progress_event(const kiln_event *event)
  * than its start. Bytes that could steer the terminal become '?'. */
 static void fit_doing(size_t room, char fitted[MAX_LINE])
 {
-    size_t length = strlen(progress.doing);
-    const char *from = progress.doing + (length > room ? length - room : 0);
+    const char *doing =
+        progress.unit_count > 0 ? progress.units[progress.unit_count - 1] : progress.doing;
+    size_t length = strlen(doing);
+    if (room > MAX_LINE - 1)
+        room = MAX_LINE - 1;
+    const char *from = doing + (length > room ? length - room : 0);
     while (length > room && ((unsigned char)*from & 0xc0) == 0x80)
         from++; /* not in the middle of a character */
     char *to = fitted;
@@ -204,6 +245,7 @@ void progress_end(void)
 {
     pthread_mutex_lock(&progress.lock);
     erase();
+    end_units();
     progress.on = false;
     pthread_mutex_unlock(&progress.lock);
 }

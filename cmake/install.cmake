@@ -1,6 +1,13 @@
 # What an installation has: the header, the library, the two programs, a pkg-config file and a CMake package.
 include(CMakePackageConfigHelpers)
 
+# The whole of it may be moved, or installed to another prefix than was configured: programs, kiln.pc and the package find
+# their neighbours by relative paths.
+file(RELATIVE_PATH from_bin_to_lib ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+file(RELATIVE_PATH from_pc_to_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+set_target_properties(kiln PROPERTIES INSTALL_RPATH "$ORIGIN/${from_bin_to_lib}")
+
+set_target_properties(kiln_shared PROPERTIES EXPORT_NAME kiln) # kiln::kiln for those that find the package
 install(TARGETS kiln_shared EXPORT kilnTargets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS kiln RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

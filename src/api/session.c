@@ -12,7 +12,7 @@
 #include "base/path.h"
 #include "os/os.h"
 
-enum { default_job_seconds = 600 };
+enum { default_job_seconds = 600, max_jobs = 4095 };
 
 /* Options of the environment hold only where the host left them open, and not in a setuid program.
  */
@@ -46,14 +46,20 @@ static char *cache_directory(const kiln_session_options *options)
     return home && home[0] == '/' ? path_join(home, ".cache/kiln") : NULL;
 }
 
-/* 0: what the machine allows, found out when something is to be compiled. */
-static uint32_t job_count(const kiln_session_options *options)
+/* *jobs: 0 for what the machine allows, found out when something is to be compiled. */
+static kiln_status job_count(const kiln_session_options *options, uint32_t *jobs,
+                             kiln_error **error)
 {
-    if (options->jobs)
-        return options->jobs;
-    const char *value = from_environment("KILN_JOBS");
-    long jobs = value ? strtol(value, NULL, 10) : 0;
-    return jobs > 0 && jobs < 4096 ? (uint32_t)jobs : 0;
+    const char *value = options->jobs ? NULL : from_environment("KILN_JOBS");
+    *jobs = options->jobs;
+    if (!value)
+        return KILN_OK;
+    unsigned long number = strtoul(value, NULL, 10);
+    if (value[strspn(value, "0123456789")] || number == 0 || number > max_jobs)
+        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
+                         "KILN_JOBS is '%s': set it to a number from 1 to %d", value, max_jobs);
+    *jobs = (uint32_t)number;
+    return KILN_OK;
 }
 
 /* A cache that cannot be had is an error where the host named it, and done without where it is only
@@ -88,8 +94,9 @@ static kiln_status create(const kiln_session_options *options, kiln_session *ses
     };
     kiln_status status = compiler_create(&compiler, &session->compiler, error);
     if (status == KILN_OK)
+        status = job_count(options, &session->jobs, error);
+    if (status == KILN_OK)
         status = open_store(session, options, error);
-    session->jobs = job_count(options);
     session->trust_system_headers = options->trust_system_headers;
     session->auto_load = options->auto_load;
     session->event_callback = options->event_callback;
@@ -103,9 +110,14 @@ kiln_status kiln_session_create(const kiln_session_options *options, kiln_sessio
     kiln_session_options ours;
     if (error)
         *error = NULL;
+    if (!out)
+        return error_null(error, "session");
     kiln_status status = options_read(&ours, sizeof ours, options, "session", error);
     if (status != KILN_OK)
         return status;
+    if (ours.cache_directory && !*ours.cache_directory)
+        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
+                         "the cache directory is '': name one, or set no_cache");
     kiln_session *session = calloc(1, sizeof *session);
     if (!session)
         return error_no_memory(error);
@@ -168,11 +180,16 @@ static pthread_mutex_t default_mutex = PTHREAD_MUTEX_INITIALIZER;
 kiln_session *kiln_session_default(void)
 {
     pthread_mutex_lock(&default_mutex);
-    if (!default_session && kiln_session_create(NULL, &default_session, NULL) != KILN_OK) {
-        /* Without a usable cache directory it still works, only slower. */
-        kiln_session_options options = {.size = sizeof options, .no_cache = true};
-        kiln_session_create(&options, &default_session, NULL);
-    }
+    /* Without a cache directory that can be used, or with a KILN_JOBS that is no number, it still
+     * works, only slower. */
+    const kiln_session_options choices[] = {
+        {.size = sizeof *choices},
+        {.size = sizeof *choices, .no_cache = true},
+        {.size = sizeof *choices, .jobs = 1},
+        {.size = sizeof *choices, .no_cache = true, .jobs = 1},
+    };
+    for (size_t i = 0; !default_session && i < sizeof choices / sizeof *choices; i++)
+        kiln_session_create(&choices[i], &default_session, NULL);
     kiln_session *session = default_session;
     pthread_mutex_unlock(&default_mutex);
     return session;

@@ -35,6 +35,7 @@ static const char reports_itself[] = "dependencies are recorded by Kiln itself";
 static const char runs_code[] = "it runs other code inside the compiler";
 static const char runs_programs[] = "it runs other programs";
 static const char no_output[] = "it asks for no output, and there would be nothing to load";
+static const char prints_report[] = "it prints a report, and standard output is the host's";
 static const char hides_arguments[] =
     "what is in the file could not be checked; pass its arguments themselves";
 
@@ -116,6 +117,7 @@ static const refused of_compiler[] = {
     {"-serialize-diagnostics", JOINED_OR_NEXT, "diagnostics come back through the API"},
     {"-serialize-diagnostic-file", NEXT, "diagnostics come back through the API"},
     {"-diagnostic-log-file", NEXT, "diagnostics come back through the API"},
+    {"-fdiagnostics-format", VALUE, "diagnostics come back through the API"},
     {"-fplugin", PREFIX, runs_code},
     {"-fpass-plugin", PREFIX, runs_code},
     {"-load", NEXT, runs_code},
@@ -161,6 +163,13 @@ static const refused of_linker[] = {
     {"-print-symbol-order", VALUE, writes_files},
     {"-print-gc-sections=", PREFIX, writes_files},
     {"-why-extract", VALUE, writes_files},
+    {"-M", EXACT, prints_report},
+    {"-print-map", EXACT, prints_report},
+    {"-print-gc-sections", EXACT, prints_report},
+    {"-cref", EXACT, prints_report},
+    {"-help", EXACT, no_output},
+    {"-version", EXACT, no_output},
+    {"-pack-dyn-relocs=android", PREFIX, "the system's loader cannot read what comes of it"},
     {"-opt-remarks-filename", VALUE, writes_files},
     {"-thinlto-cache-dir", VALUE, writes_files},
     {"-thinlto-index-only", PREFIX, writes_files},
@@ -184,6 +193,8 @@ static const refused of_linker[] = {
 
 /* Of LLVM's own options, likewise. */
 static const refused of_llvm[] = {
+    {"-help", PREFIX, no_output},
+    {"-version", EXACT, no_output},
     {"-load", VALUE, runs_code},
     {"-load-pass-plugin", VALUE, runs_code},
     {"-x86-lvi-load-opt-plugin", VALUE, runs_code},
@@ -636,6 +647,13 @@ bool arguments_add_absolute(string_list *list, const char *previous, const char 
     bool done = made && string_list_take(list, text_print("%.*s%s", (int)carrier, argument, made));
     free(made);
     return done;
+}
+
+bool argument_has_value(const char *argument)
+{
+    const struct carrier *carrier = find_carrier(argument, argument);
+    bool carries = carrier && (carrier->form == WORD_NEXT || carrier->form == PREFIX_THEN_NEXT);
+    return carries || strcmp(argument, "-mllvm") == 0 || is_valued(argument);
 }
 
 bool argument_is_native(const char *argument)

@@ -23,6 +23,9 @@ long arguments_find_refused(const char *const *arguments, const char **reason, s
 bool arguments_add_absolute(string_list *list, const char *previous, const char *argument,
                             const char *directory);
 
+/* Whether the argument after it is its value, or what it hands on to somebody (-Xclang, -mllvm). */
+bool argument_has_value(const char *argument);
+
 /* Whether an argument asks for what this machine's processor can do (-march=native and the like).
  */
 bool argument_is_native(const char *argument);

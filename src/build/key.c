@@ -9,8 +9,8 @@
 #include "build/record_format.h"
 #include "os/os.h"
 
-__attribute__((format(printf, 3, 4))) static void add(ingredients *list, const digest *value,
-                                                      const char *format, ...)
+__attribute__((format(printf, 3, 4))) static ingredient *add(ingredients *list, const digest *value,
+                                                             const char *format, ...)
 {
     text label = {0};
     va_list arguments;
@@ -24,10 +24,33 @@ __attribute__((format(printf, 3, 4))) static void add(ingredients *list, const d
     if (!item) {
         free(string);
         list->failed = true;
-        return;
+        return NULL;
     }
     item->label = string;
     item->value = *value;
+    return item;
+}
+
+/* What is small enough is its own digest. */
+static digest small_value(uint64_t first, uint64_t second)
+{
+    digest value = {{0}};
+    memcpy(value.bytes, &first, sizeof first);
+    memcpy(value.bytes + sizeof first, &second, sizeof second);
+    return value;
+}
+
+static void make_room_for_words(ingredients *list, ingredient *item, size_t count)
+{
+    if (item)
+        item->words = malloc((count + 1) * sizeof *item->words);
+    list->failed |= !item || !item->words;
+}
+
+static void add_word(ingredient *item, const char *word)
+{
+    if (item && item->words)
+        item->words[item->word_count++] = word;
 }
 
 /* With their number first, so that lists behind one another cannot be confused. */
@@ -38,12 +61,30 @@ static void add_strings(digest_state *state, const string_list *list)
         digest_string(state, list->items[i]);
 }
 
-static digest digest_strings(const string_list *list)
+/* A list of strings, where it has any. */
+static void add_list(ingredients *list, const string_list *strings, const char *format,
+                     const char *name)
 {
     digest_state state;
+    if (!strings || strings->count == 0)
+        return;
     digest_begin(&state);
-    add_strings(&state, list);
-    return digest_end(&state);
+    add_strings(&state, strings);
+    digest value = digest_end(&state);
+    ingredient *item = add(list, &value, format, name);
+    make_room_for_words(list, item, strings->count);
+    for (size_t i = 0; i < strings->count; i++)
+        add_word(item, strings->items[i]);
+}
+
+/* A list that is at most one word. */
+static void add_choice(ingredients *list, const char *label, const char *word)
+{
+    digest value = digest_of(word ? word : "", word ? strlen(word) : 0);
+    ingredient *item = add(list, &value, "%s", label);
+    make_room_for_words(list, item, 1);
+    if (word)
+        add_word(item, word);
 }
 
 static void add_surroundings(const kiln_spec *spec, const key_context *context, ingredients *list)
@@ -53,11 +94,12 @@ static void add_surroundings(const kiln_spec *spec, const key_context *context, 
     digest_begin(&state);
     digest_string(&state, KILN_VERSION_STRING);
     digest_number(&state, record_schema);
-    digest_number(&state, context->output);
-    digest_number(&state, context->codegen_units);
-    digest_number(&state, context->merge);
     value = digest_end(&state);
-    add(list, &value, "version of Kiln or kind of output");
+    add(list, &value, "version of Kiln");
+    value = small_value(context->output, context->merge);
+    add(list, &value, "kind of output");
+    value = small_value(context->codegen_units, 0);
+    add(list, &value, "number of pieces that a source is compiled in");
     add(list, context->compiler, "compiler");
     value = digest_of(spec->directory, strlen(spec->directory));
     add(list, &value, "directory");
@@ -85,22 +127,33 @@ digest key_processor(void)
     return digest_of(features, os_processor_features(features, sizeof features));
 }
 
+static void add_languages(const kiln_spec *spec, ingredients *list)
+{
+    if (spec->language || spec->force_language)
+        add_choice(list, spec->force_language ? "forced language" : "language", spec->language);
+    if (spec->standard)
+        add_choice(list, "standard", spec->standard);
+}
+
+/* What packages and comments bring is known of a unit alone, whose ingredients nobody is told of.
+ */
 static void add_arguments(const kiln_spec *spec, const string_list *extra,
                           const key_context *context, ingredients *list)
 {
     digest_state state;
+    add_list(list, context->inherited, "%sargument", "inherited ");
     digest_begin(&state);
-    add_strings(&state, context->inherited);
     digest_number(&state, spec->argument_count);
     for (size_t i = 0; i < spec->argument_count; i++)
         digest_string(&state, spec->arguments[i].text);
-    digest_string(&state, spec->language ? spec->language : "");
-    digest_string(&state, spec->standard ? spec->standard : "");
-    digest_number(&state, spec->force_language);
     add_strings(&state, context->package_arguments);
     add_strings(&state, extra);
     digest value = digest_end(&state);
-    add(list, &value, "arguments");
+    ingredient *item = add(list, &value, "argument");
+    make_room_for_words(list, item, spec->argument_count);
+    for (size_t i = 0; i < spec->argument_count; i++)
+        add_word(item, spec->arguments[i].text);
+    add_languages(spec, list);
     if (spec_is_native(spec) || arguments_are_native(context->inherited) ||
         arguments_are_native(extra) || arguments_are_native(context->package_arguments)) {
         value = key_processor();
@@ -123,16 +176,30 @@ static void add_headers(const kiln_spec *spec, const key_context *context, ingre
         add_own_headers(context->providers[i], list);
 }
 
+/* The bytes of a file are an input, not an ingredient: of it only name and kind count here. */
 static void add_unit(const unit *unit, ingredients *list)
 {
-    digest_state state;
-    digest_begin(&state);
-    digest_number(&state, unit->kind);
-    add_strings(&state, &unit->source->arguments);
-    if (unit->source->bytes)
+    static const char *const kinds[] = {[INPUT_UNKNOWN] = "file",
+                                        [INPUT_C] = "C source",
+                                        [INPUT_CXX] = "C++ source",
+                                        [INPUT_ASSEMBLY] = "assembly source",
+                                        [INPUT_ASSEMBLY_CPP] = "preprocessed assembly source",
+                                        [INPUT_IR] = "LLVM IR",
+                                        [INPUT_BITCODE] = "bitcode",
+                                        [INPUT_OBJECT] = "object",
+                                        [INPUT_ARCHIVE] = "archive",
+                                        [INPUT_SHARED_LIBRARY] = "shared library"};
+    digest value = small_value(unit->kind, 0);
+    if (unit->source->bytes) {
+        digest_state state;
+        digest_begin(&state);
+        digest_number(&state, unit->kind);
         digest_field(&state, unit->source->bytes, unit->source->size);
-    digest value = digest_end(&state);
-    add(list, &value, "%s %s", unit->source->bytes ? "memory source" : "source", unit->path);
+        value = digest_end(&state);
+    }
+    add(list, &value, "%s %s", unit->source->bytes ? "memory source" : kinds[unit->kind],
+        unit->path);
+    add_list(list, &unit->source->arguments, "%s's argument", unit->path);
 }
 
 void key_of_library(const kiln_spec *spec, const unit_list *units, const key_context *context,
@@ -146,10 +213,7 @@ void key_of_library(const kiln_spec *spec, const unit_list *units, const key_con
     add_headers(spec, context, list);
     value = digest_of(spec->name, strlen(spec->name));
     add(list, &value, "name");
-    if (spec->packages.count) {
-        value = digest_strings(&spec->packages);
-        add(list, &value, "packages");
-    }
+    add_list(list, &spec->packages, "%s", "package");
     for (size_t i = 0; i < context->dependency_ids->count; i++) {
         const char *id = context->dependency_ids->items[i];
         value = digest_of(id, strlen(id));
@@ -188,67 +252,10 @@ digest ingredients_digest(const ingredients *list)
 
 void ingredients_destroy(ingredients *list)
 {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
         free(list->items[i].label);
+        free(list->items[i].words);
+    }
     free(list->items);
     *list = (ingredients){0};
-}
-
-char *ingredients_print(const ingredients *list)
-{
-    text printed = {0};
-    for (size_t i = 0; i < list->count; i++) {
-        char hex[digest_hex_size];
-        digest_hex(&list->items[i].value, hex);
-        text_format(&printed, "%s %s\n", hex, list->items[i].label);
-    }
-    return text_take(&printed);
-}
-
-/* The line of `printed` that has this label, as its 64 digits; NULL where it has none. */
-static const char *find_line(const char *printed, const char *label)
-{
-    size_t length = strlen(label), hex_length = digest_hex_size - 1;
-    for (const char *line = printed; *line;) {
-        size_t line_length = strcspn(line, "\n");
-        if (line_length == hex_length + 1 + length &&
-            memcmp(line + hex_length + 1, label, length) == 0)
-            return line;
-        line += line_length + (line[line_length] == '\n');
-    }
-    return NULL;
-}
-
-static bool has_label(const ingredients *list, const char *label, size_t length)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (strlen(list->items[i].label) == length &&
-            memcmp(list->items[i].label, label, length) == 0)
-            return true;
-    return false;
-}
-
-char *ingredients_compare(const ingredients *list, const char *printed)
-{
-    text reasons = {0};
-    size_t hex_length = digest_hex_size - 1;
-    text_add(&reasons, "", 0);
-    for (size_t i = 0; i < list->count; i++) {
-        char hex[digest_hex_size];
-        digest_hex(&list->items[i].value, hex);
-        const char *line = find_line(printed, list->items[i].label);
-        if (!line)
-            text_format(&reasons, "%s is new\n", list->items[i].label);
-        else if (strncmp(line, hex, hex_length) != 0)
-            text_format(&reasons, "%s has changed\n", list->items[i].label);
-    }
-    for (const char *line = printed; *line;) {
-        size_t length = strcspn(line, "\n");
-        if (length > hex_length + 1 &&
-            !has_label(list, line + hex_length + 1, length - hex_length - 1))
-            text_format(&reasons, "%.*s is gone\n", (int)(length - hex_length - 1),
-                        line + hex_length + 1);
-        line += length + (line[length] == '\n');
-    }
-    return text_take(&reasons);
 }

@@ -2,8 +2,10 @@
  *
  * A key is the digest of its ingredients: everything that can change the output and is known
  * without looking at a disk or asking the compiler. Each ingredient has a label, so that `kiln why`
- * can tell which one changed. What is on disk is not in the key but among the inputs of the key's
- * record. */
+ * can tell which one changed; one that is a list has its words too, for the telling alone. What is
+ * on disk is not in the key but among the inputs of the key's record.
+ *
+ * Words are borrowed: what the key was made of must outlive the ingredients. */
 #ifndef KILN_BUILD_KEY_H
 #define KILN_BUILD_KEY_H
 
@@ -13,8 +15,10 @@
 #include "build/units.h"
 
 typedef struct ingredient {
-    char *label;
+    char *label; /* of a list: what one of its words is called ("argument") */
     digest value;
+    const char **words; /* of a list, in order; NULL of anything else */
+    size_t word_count;
 } ingredient;
 
 typedef struct ingredients {
@@ -49,8 +53,9 @@ digest key_processor(void);
 digest ingredients_digest(const ingredients *list);
 void ingredients_destroy(ingredients *list);
 
-/* As text, a line each, to be stored; and which labels differ from such a text: malloc'd, one
- * reason a line, "" if none does. */
+/* In key_reasons.c: as text, to be stored; and what differs from such a text: malloc'd, a sentence a
+ * line, "" where nothing does. A text that another version wrote tells nothing, and that is said.
+ */
 char *ingredients_print(const ingredients *list);
 char *ingredients_compare(const ingredients *list, const char *printed);
 

@@ -93,7 +93,8 @@ static bool add_literal(text *pattern, const char *path)
     return true;
 }
 
-/* What matches `pattern` below `base`, which ends with a slash and is meant literally. */
+/* What matches `pattern` below `base`, which ends with a slash and is meant literally. A file that
+ * several directories of a `**` lead to is there several times. */
 static bool add_matches(const char *base, const char *pattern, string_list *matches)
 {
     text whole = {0};
@@ -102,8 +103,7 @@ static bool add_matches(const char *base, const char *pattern, string_list *matc
     int result = done ? glob(whole.bytes, GLOB_NOSORT, NULL, &found) : GLOB_NOSPACE;
     done = result != GLOB_NOSPACE;
     for (size_t i = 0; done && result == 0 && i < found.gl_pathc; i++)
-        done = string_list_contains(matches, found.gl_pathv[i]) ||
-               string_list_add(matches, found.gl_pathv[i]);
+        done = string_list_add(matches, found.gl_pathv[i]);
     if (result != GLOB_NOSPACE || whole.bytes)
         globfree(&found);
     text_destroy(&whole);
@@ -181,7 +181,8 @@ static kiln_status add_pattern(const kiln_spec *spec, const spec_source *source,
     string_list_sort(&matches);
     size_t prefix = absolute || !base ? 0 : strlen(base);
     for (size_t i = 0; status == KILN_OK && i < matches.count; i++)
-        status = add_unit(spec, source, strdup(matches.items[i] + prefix), list, error);
+        if (i == 0 || strcmp(matches.items[i], matches.items[i - 1]) != 0)
+            status = add_unit(spec, source, strdup(matches.items[i] + prefix), list, error);
     string_list_destroy(&matches);
     free(base);
     return status;

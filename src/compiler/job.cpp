@@ -100,12 +100,26 @@ class Job
     bool last_is_cxx_ = false;
 };
 
+// The status of a job that cannot read on. Its words reach the host by way of the zygote.
+int end_without_frame(wire_status status)
+{
+    if (status == WIRE_CLOSED)
+        return exit_done;
+    if (status == WIRE_NO_MEMORY)
+        return exit_out_of_memory;
+    std::string words = "cannot take what the host sends: ";
+    words += status == WIRE_IO ? strerror(errno) : wire_status_text(status);
+    (void)!write(STDERR_FILENO, words.data(), words.size());
+    return exit_fatal_error;
+}
+
 int Job::serve()
 {
     for (;;) {
-        std::optional<wire_frame> frame = connection_.receive();
+        wire_status status;
+        std::optional<wire_frame> frame = connection_.receive(status);
         if (!frame)
-            return exit_done;
+            return end_without_frame(status);
         bool understood = handle(*frame);
         wire_frame_destroy(&*frame);
         if (!understood)

@@ -46,16 +46,17 @@ class MessageStream : public llvm::raw_ostream
     }
 };
 
-// "ld.lld: error: ..." begins a message; lines without that prefix continue it.
+// "ld.lld: error: ..." begins a message; lines without that prefix continue it. What is neither an
+// error nor a warning was asked for (--verbose).
 bool begins_message(llvm::StringRef line, Severity &severity, llvm::StringRef &text)
 {
     if (!line.consume_front("ld.lld: "))
         return false;
-    severity = Severity::Error;
+    severity = Severity::Remark;
     if (line.consume_front("warning: "))
         severity = Severity::Warning;
-    else
-        line.consume_front("error: ");
+    else if (line.consume_front("error: "))
+        severity = Severity::Error;
     text = line;
     return true;
 }

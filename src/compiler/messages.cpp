@@ -161,11 +161,12 @@ Connection::~Connection()
     close(socket_);
 }
 
-std::optional<wire_frame> Connection::receive()
+std::optional<wire_frame> Connection::receive(wire_status &status)
 {
     for (;;) {
         wire_frame frame;
-        if (wire_receive(socket_, &frame) != WIRE_OK)
+        status = wire_receive(socket_, &frame);
+        if (status != WIRE_OK)
             return std::nullopt;
         received_fds_.insert(received_fds_.end(), frame.fds, frame.fds + frame.fd_count);
         frame.fd_count = 0;

@@ -75,8 +75,9 @@ class Connection
     Connection &operator=(const Connection &) = delete;
 
     // The next frame that has a body of its own; frames that only bring descriptors are consumed.
-    // nullopt: the peer is gone or talks nonsense. The caller destroys the frame.
-    std::optional<wire_frame> receive();
+    // nullopt: the peer is gone or talks nonsense; the status tells, with errno. The caller destroys
+    // the frame.
+    std::optional<wire_frame> receive(wire_status &status);
     // A descriptor that the peer has sent, by its number; -1 where there is none. Owned by the
     // connection.
     int fd(uint32_t number) const;

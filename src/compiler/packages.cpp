@@ -5,6 +5,9 @@
 // and the places where it looks in vain.
 #include "compiler/plan.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+
 #include <libpkgconf/libpkgconf.h>
 
 namespace kiln
@@ -66,6 +69,22 @@ bool add_package(pkgconf_client_t *client, pkgconf_pkg_t *world, void *data, int
            add_arguments(client, world, depth, pkgconf_pkg_libs, query.link_arguments);
 }
 
+// What libpkgconf complained of, for people: each line once, and without the package of its own making
+// that requires what was asked for.
+std::string reason_of(llvm::StringRef complaints)
+{
+    std::vector<std::string> lines;
+    while (!complaints.empty()) {
+        auto [line, rest] = complaints.split('\n');
+        complaints = rest;
+        auto [before, behind] = line.trim().split(", required by 'virtual:world'");
+        std::string text = (before + behind).str();
+        if (!text.empty() && !llvm::is_contained(lines, text))
+            lines.push_back(text);
+    }
+    return llvm::join(lines, "\n");
+}
+
 } // namespace
 
 void resolve_packages(const std::vector<std::string> &packages,
@@ -91,8 +110,8 @@ void resolve_packages(const std::vector<std::string> &packages,
         if (found)
             continue;
         std::string text = "the pkg-config package '" + package + "' cannot be used";
-        llvm::StringRef reason = llvm::StringRef(complaints).trim();
-        list.add(Severity::Error, reason.empty() ? text : text + ": " + reason.str());
+        std::string reason = reason_of(complaints);
+        list.add(Severity::Error, reason.empty() ? text : text + ": " + reason);
     }
     pkgconf_client_free(client);
 }

@@ -35,9 +35,10 @@ bool take_lock(int lent_fd, bool &waited, DiagnosticList &list)
     return taken;
 }
 
-// The line that may hold the comment.
+// The line that may hold the comment. A byte order mark is no text, to Clang neither.
 llvm::StringRef comment_line(llvm::StringRef text)
 {
+    text.consume_front("\xef\xbb\xbf");
     auto [first, rest] = text.split('\n');
     return (first.starts_with("#!") ? rest.split('\n').first : first).rtrim('\r');
 }

@@ -24,6 +24,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <sodium.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace kiln
@@ -254,12 +255,28 @@ void tune_allocator()
     mallopt(M_TOP_PAD, 16 << 20);
 }
 
+// The host's own limits of descriptors and of files' sizes are not meant for the compiler, which has
+// a descriptor for each input and writes nothing but memory files. Where they cannot be raised, the
+// call that they stop tells why.
+void raise_limits()
+{
+    signal(SIGXFSZ, SIG_IGN);
+    for (auto resource : {RLIMIT_NOFILE, RLIMIT_FSIZE}) {
+        rlimit limit;
+        if (getrlimit(resource, &limit) != 0)
+            continue;
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(resource, &limit);
+    }
+}
+
 } // namespace
 } // namespace kiln
 
 int main()
 {
     signal(SIGPIPE, SIG_IGN);
+    kiln::raise_limits();
     kiln::tune_allocator();
     if (sodium_init() < 0)
         return 1;

@@ -326,9 +326,15 @@ static char *temporary_name(const char *name)
  * each other meanwhile; exchanging the names is as atomic and waits for nothing. */
 static int replace_file(int at, const char *temporary, const char *name)
 {
-    if (renameat2(at, temporary, at, name, RENAME_EXCHANGE) == 0)
-        return unlinkat(at, temporary, 0);
-    return renameat(at, temporary, at, name);
+    if (renameat2(at, temporary, at, name, RENAME_EXCHANGE) != 0)
+        return renameat(at, temporary, at, name);
+    if (unlinkat(at, temporary, 0) == 0)
+        return 0;
+    /* A directory stood there. */
+    int saved = errno;
+    renameat2(at, temporary, at, name, RENAME_EXCHANGE);
+    errno = saved;
+    return -1;
 }
 
 static int fill_file(int fd, const void *bytes, int from_fd, size_t size, unsigned mode)

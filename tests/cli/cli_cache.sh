@@ -34,6 +34,69 @@ prints_part "value.h"
 kiln 0 why lib
 prints_part "value.h"
 kiln 1 why other
+says "kiln: error: no miss of 'other' is recorded in this cache"
+# Nobody need still have the file.
+mv lib.c elsewhere
+kiln 0 why lib.c
+prints_part "value.h"
+kiln 0 why ./lib.c
+prints_part "value.h"
+kiln 1 why other.c
+says "kiln: error: no miss of 'other.c' is recorded in this cache"
+mv elsewhere lib.c
+
+# An argument, a source, a variable is named as well.
+because()
+{
+    prints "flags was not in the cache:
+$1"
+}
+echo 'int g(void) { return 1; }' >flags.c
+echo 'int h(void) { return 2; }' >more.c
+echo 'int i(void) { return 3; }' >third.c
+kiln 0 load flags.c
+kiln 0 load -O1 flags.c
+prints_part "cache     miss: argument -O1 is new"
+kiln 0 why
+because "argument -O1 is new"
+kiln 0 load --json -O3 -I . flags.c
+json /miss_reason "argument -O3 is new
+argument -I $(pwd -P) is new
+argument -O1 is gone"
+kiln 0 why flags.c
+because "argument -O3 is new
+argument -I $(pwd -P) is new
+argument -O1 is gone"
+kiln 0 load -v -DA -DB flags.c
+says_part "kiln: flags: not in the cache: argument -DA is new; argument -DB is new; argument -O3 is gone; argument -I"
+prints_part "cache     miss: argument -DA is new; argument -DB is new; "
+kiln 0 load -DB -DA flags.c
+kiln 0 why
+because "argument -DA comes in another order"
+kiln 0 load -DB -DA flags.c more.c
+kiln 0 why
+because "C source more.c is new"
+# That more sources are compiled in fewer pieces each is no reason of its own.
+kiln 0 load -DB -DA flags.c more.c third.c
+kiln 0 why
+because "C source third.c is new"
+kiln 0 load -DB -DA -x c++ flags.c more.c third.c
+kiln 0 why
+because "forced language c++ is new
+C++ source flags.c is new
+C++ source more.c is new
+C++ source third.c is new
+C source flags.c is gone
+C source more.c is gone
+C source third.c is gone"
+CPATH=/nowhere kiln 0 load -DB -DA -x c++ flags.c more.c third.c
+kiln 0 why
+because "environment variable CPATH is new"
+# What an older cache knows is not guessed at.
+echo 'nonsense' >"$KILN_CACHE_DIR/reasons/flags.key"
+kiln 0 load -O1 -g flags.c
+kiln 0 why
+because "what it was built of before is not known"
 
 # Damage is found, reported, removed; the next load is right.
 kiln 0 cache verify
@@ -48,6 +111,11 @@ kiln 0 load lib.c
 # gc keeps what fits, and takes all where nothing does.
 kiln 0 cache gc
 prints_part "removed 0 entries"
+# Nothing is no size: who wants that has a word for it.
+for option in --max-size --max-age; do
+    kiln 125 cache gc $option 0
+    says "kiln: error: $option 0 would keep nothing; to remove everything: kiln cache clear"
+done
 kiln 0 cache gc --max-size 1 --max-age 1d
 kiln 0 cache stats --json
 json /entries 0
@@ -61,6 +129,14 @@ json /hit false
 # Another directory; no cache at all.
 kiln 0 cache stats --json --cache-dir "$scratch/other"
 json /directory "$scratch/other"
+mkdir here
+cd here
+kiln 125 load --cache-dir= ../lib.c
+says "kiln: error: --cache-dir takes a directory, not ''"
+kiln 125 load --cache-dir '' ../lib.c
+says "kiln: error: --cache-dir takes a directory, not ''"
+cd ..
+[ -z "$(ls -A here)" ] || fail "an empty name of the cache made one in the current directory"
 KILN_NO_CACHE=1 kiln 125 cache stats
 says_part "there is no cache"
 

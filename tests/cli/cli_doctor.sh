@@ -12,6 +12,7 @@ json /entries 0
 kiln 1 doctor --compiler /nonexistent/kiln-compiler
 prints_part "problem  compiler"
 prints_part "/nonexistent/kiln-compiler"
+grep -q 'apt-get' "$out" && fail "$what: names a package for a compiler that is nowhere"
 mkdir "$scratch/shared" && chmod 777 "$scratch/shared"
 kiln 1 doctor --cache-dir "$scratch/shared"
 prints_part "problem  cache"
@@ -19,4 +20,40 @@ prints_part "problem  cache"
 kiln 1 doctor --cache-dir "$scratch/file"
 prints_part "problem  cache"
 KILN_NO_CACHE=1 kiln 0 doctor
+# Without /proc, the message is about /proc and not about packages.
+if unshare --mount true 2>/dev/null; then
+    check 1 unshare --mount sh -c 'mount -t tmpfs none /proc && exec "$0" doctor' "$KILN"
+    prints_part "problem  /proc"
+    grep -q 'apt-get' "$out" && fail "$what: names a package though /proc is what is missing"
+fi
+
+# Missing headers are told with the package that has them. hidden FOLDER: a doctor for whom it is empty.
+mkdir "$scratch/empty"
+hidden()
+{
+    check 1 unshare --mount sh -c 'mount --bind "$1" "$2" && exec "$3" doctor' sh "$scratch/empty" "$1" "$KILN"
+}
+unshare --mount mount --bind "$scratch/empty" /usr/include 2>/dev/null || skip "mounting is not allowed: no header can be hidden"
+# Each is told of alone, though the headers of one include those of the others.
+only()
+{
+    [ "$(grep -c '^problem  [^ ]* headers' "$out")" = 1 ] || fail "$what: tells of more headers than are missing"
+}
+resources=$(for folder in /usr/lib/llvm-*/lib/clang/*/include /usr/lib/clang/*/include; do [ -e "$folder/stddef.h" ] && echo "$folder"; done | head -n 1)
+if [ -n "$resources" ] && hidden "$resources" && grep -q '^problem  compiler headers' "$out"; then
+    prints_part "'stddef.h' file not found"
+    prints_part "apt-get install libclang-common-"
+    prints_part "ok       C headers"
+    prints_part "ok       C++ headers"
+    only
+fi
+hidden /usr/include
+prints_part "problem  C headers         'stdio.h' file not found"
+prints_part "ok       compiler headers"
+prints_part "apt-get install libc6-dev"
+hidden /usr/include/c++
+prints_part "ok       C headers"
+prints_part "problem  C++ headers       'vector' file not found"
+only
+grep -qE 'apt-get install libstdc\+\+-[0-9]+-dev' "$out" || fail "$what: does not name the package of the C++ headers"
 finish

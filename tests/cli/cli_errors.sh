@@ -37,9 +37,30 @@ says_part "-load"
 kiln 125 run -MF x good.c
 says_part "-MF"
 [ ! -e x ] || fail "a refused flag wrote a file"
+# How diagnostics look is Kiln's to say.
+for format in sarif clang; do
+    kiln 125 run -fdiagnostics-format=$format good.c
+    says_part "'-fdiagnostics-format=$format'"
+    says_part "diagnostics come back"
+    kiln 125 run -Xclang -fdiagnostics-format -Xclang $format good.c
+    says_part "-fdiagnostics-format"
+done
 printf '//kiln: -o stolen\nint main(void) { return 0; }\n' >own.c
 kiln 125 run own.c
 says_part "-o"
+
+# A package that is not there is told of once, in words that are the user's.
+kiln 125 run --pkg kiln-nosuch good.c
+says "kiln: error: cannot plan the build of 'good': the pkg-config package 'kiln-nosuch' cannot be used: Package 'kiln-nosuch' not found"
+kiln 125 run --pkg kiln-nosuch --pkg kiln-neither good.c
+says_part "error: the pkg-config package 'kiln-nosuch' cannot be used"
+says_part "error: the pkg-config package 'kiln-neither' cannot be used"
+
+# A shared library is linked to, whatever it has.
+kiln 0 build -o shared.so good.c
+kiln 125 run ./shared.so
+says_part "'./shared.so' is a shared library"
+says_part "its 'main' is not called"
 
 kiln 125 run --no-such-flag good.c
 says_part "--no-such-flag"

@@ -8,6 +8,13 @@ kiln 42 run status.c
 kiln 42 run --no-cache status.c
 quiet
 
+# Arguments in the source's own comment; a byte order mark is no text.
+printf '//kiln: -DQ=7\nint main(void) { return Q; }\n' >own.c
+kiln 7 run own.c
+printf '\357\273\277//kiln: -DQ=8\nint main(void) { return Q; }\n' >marked.c
+kiln 8 run marked.c
+printf '\357\273\277//kiln: -DQ=9\nint main(void) { return Q; }\n' | kiln 9 run -
+
 # argv and envp; argv[0] is the input; standard input is the program's.
 cat >arguments.c <<'END'
 #include <stdio.h>

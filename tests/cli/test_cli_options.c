@@ -176,10 +176,51 @@ static void bad_values_are_named(void **state)
     assert_non_null(strstr(said, "--time-limit takes a time such as"));
     assert_false(READ(caching, "gc", "--max-size", "5Q"));
     assert_non_null(strstr(said, "--max-size takes a size such as"));
+    assert_false(READ(caching, "gc", "--max-size=0"));
+    assert_non_null(
+        strstr(said, "--max-size 0 would keep nothing; to remove everything: kiln cache clear"));
+    assert_false(READ(caching, "gc", "--max-age", "0d"));
+    assert_non_null(strstr(said, "--max-age 0 would keep nothing"));
+    assert_false(READ(running, "--memory-limit", "0", "a.c"));
+    assert_non_null(strstr(said, "--memory-limit: '0' is out of range"));
+    assert_false(READ(running, "--cache-dir=", "a.c"));
+    assert_non_null(strstr(said, "--cache-dir takes a directory, not ''"));
     assert_false(READ(running, "--color", "maybe", "a.c"));
     assert_non_null(strstr(said, "auto, always or never"));
     assert_false(READ(running, "--no-cache=1", "a.c"));
     assert_non_null(strstr(said, "--no-cache takes no value"));
+}
+
+/* What --json repeats is what was said first. */
+static void the_first_error_is_kept(void **state)
+{
+    (void)state;
+    message_forget();
+    assert_true(READ(running, "a.c"));
+    assert_null(message_first_error()->text);
+    assert_false(READ(running, "@missing", "a.c"));
+    assert_false(READ(running, "--jobs", "0", "a.c"));
+    assert_string_equal(message_first_error()->text,
+                        "cannot read '@missing': No such file or directory");
+    assert_int_equal(message_first_error()->status, KILN_IO);
+    assert_null(message_first_error()->error);
+    message_forget();
+    assert_null(message_first_error()->text);
+    assert_false(READ(running, "--jobs", "0", "a.c"));
+    assert_int_equal(message_first_error()->status, KILN_INVALID_ARGUMENT);
+    message_forget();
+}
+
+static void lines_become_one(void **state)
+{
+    (void)state;
+    static const char *const texts[][2] = {
+        {"", ""}, {"a", "a"}, {"a\n", "a"}, {"a b\nc\nd\n", "a b; c; d"}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char *line = message_line(texts[i][0]);
+        assert_string_equal(line, texts[i][1]);
+        free(line);
+    }
 }
 
 static void mistyped_options_get_a_suggestion(void **state)
@@ -335,6 +376,8 @@ int main(void)
         cmocka_unit_test(clang_color_flags_are_kilns),
         cmocka_unit_test(own_options_fill_the_session),
         cmocka_unit_test(bad_values_are_named),
+        cmocka_unit_test(the_first_error_is_kept),
+        cmocka_unit_test(lines_become_one),
         cmocka_unit_test(mistyped_options_get_a_suggestion),
         cmocka_unit_test(options_of_other_commands_are_refused),
         cmocka_unit_test(output_is_an_option_of_build_alone),
@@ -351,5 +394,6 @@ int main(void)
     unsetenv("NO_COLOR");
     int failed = cmocka_run_group_tests(tests, enter_scratch, leave_scratch);
     cli_options_destroy(&options);
+    message_forget();
     return failed;
 }

@@ -59,6 +59,7 @@ static void comments_give_arguments(void **state)
         write_file(
             "script.c",
             "#!/usr/bin/env -S kiln run\n// kiln: -g --pkg kiln-test-one --pkg=kiln-test-two\r\n"),
+        write_file("marked.c", "\xef\xbb\xbf//kiln: -DMARKED\nint x;\n"),
     };
     job lead;
     char variable[600];
@@ -69,9 +70,9 @@ static void comments_give_arguments(void **state)
     write_file("kiln-test-two.pc", "Name: two\nDescription: d\nVersion: 2\nRequires: "
                                    "kiln-test-one\nCflags: -DTWO\nLibs: -ltwo\n");
     job_begin(&zygote, &lead, &(job_options){.environment = environment});
-    Kiln__Wire__PlanReply *reply = plan_sources(&lead, sources, 3);
+    Kiln__Wire__PlanReply *reply = plan_sources(&lead, sources, 4);
     assert_true(reply->ok);
-    assert_int_equal(reply->n_sources, 3);
+    assert_int_equal(reply->n_sources, 4);
     assert_int_equal(reply->sources[0]->n_arguments, 0);
     assert_int_equal(reply->sources[1]->n_arguments, 4);
     assert_true(bytes_are(reply->sources[1]->arguments[0], "-O3"));
@@ -81,6 +82,8 @@ static void comments_give_arguments(void **state)
     assert_int_equal(reply->sources[2]->n_arguments, 1);
     assert_int_equal(reply->sources[2]->n_packages, 2);
     assert_string_equal(reply->sources[2]->packages[1], "kiln-test-two");
+    assert_int_equal(reply->sources[3]->n_arguments, 1);
+    assert_true(bytes_are(reply->sources[3]->arguments[0], "-DMARKED"));
     assert_non_null(
         find_input(reply->inputs, reply->n_inputs, sources[1], KILN__WIRE__INPUT__KIND__FILE));
     assert_non_null(find_input(reply->inputs, reply->n_inputs, in_directory("kiln-test-two.pc"),
@@ -122,6 +125,7 @@ static void missing_packages_are_named(void **state)
     assert_false(reply->ok);
     assert_int_equal(reply->diagnostics->n_diagnostics, 2);
     assert_true(has_message(reply->diagnostics, "'kiln-no-such-package' cannot be used"));
+    assert_false(has_message(reply->diagnostics, "virtual"));
     assert_true(has_message(reply->diagnostics, "'kiln-test-one >= 9' cannot be used"));
     assert_non_null(find_input(reply->inputs, reply->n_inputs,
                                in_directory("kiln-no-such-package.pc"),

@@ -236,7 +236,33 @@ static void test_jobs(void **state)
     session = create(&options);
     assert_int_equal(session->jobs, 3);
     kiln_session_destroy(session);
+    static const char *const wrong[] = {"abc", "0",  "-1",   "4x",
+                                        " 4",  "+4", "4096", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        kiln_error *error = NULL;
+        setenv("KILN_JOBS", wrong[i], 1);
+        options.jobs = 3;
+        kiln_session_destroy(create(&options));
+        options.jobs = 0;
+        session = NULL;
+        assert_int_equal(kiln_session_create(&options, &session, &error), KILN_INVALID_ARGUMENT);
+        assert_null(session);
+        check_error(error, KILN_INVALID_ARGUMENT, "KILN_JOBS is '");
+    }
     clear_environment();
+}
+
+/* It would be the current directory. */
+static void test_an_empty_cache_directory(void **state)
+{
+    (void)state;
+    kiln_session_options options = {.size = sizeof options, .cache_directory = ""};
+    kiln_session *session = NULL;
+    kiln_error *error = NULL;
+    clear_environment();
+    assert_int_equal(kiln_session_create(&options, &session, &error), KILN_INVALID_ARGUMENT);
+    assert_null(session);
+    check_error(error, KILN_INVALID_ARGUMENT, "the cache directory is ''");
 }
 
 static void test_nothing_is_left_of_a_session(void **state)
@@ -253,13 +279,14 @@ static void test_nothing_is_left_of_a_session(void **state)
     assert_int_equal(count_descriptors(), descriptors);
 }
 
-/* A default session without a usable cache works without one. */
+/* A default session without a usable cache, or number of jobs, works without. */
 static void test_the_default_session(void **state)
 {
     (void)state;
     clear_environment();
     write_file(scratch("blocked"), "");
     setenv("KILN_CACHE_DIR", scratch("blocked/x"), 1);
+    setenv("KILN_JOBS", "many", 1);
     kiln_session *session = kiln_session_default();
     assert_non_null(session);
     assert_ptr_equal(kiln_session_default(), session);
@@ -296,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_a_relative_cache_is_meant_from_here),
         cmocka_unit_test(test_a_session_that_cannot_be),
         cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_an_empty_cache_directory),
         cmocka_unit_test(test_nothing_is_left_of_a_session),
         cmocka_unit_test(test_the_default_session),
         cmocka_unit_test(test_version),

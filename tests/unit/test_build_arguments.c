@@ -85,6 +85,28 @@ static void test_what_chooses_outputs(void **state)
     }
 }
 
+/* Clang's other printers need what no job has. */
+static void test_what_prints_diagnostics_otherwise(void **state)
+{
+    (void)state;
+    check_refused(LIST("-fdiagnostics-format=sarif"), 0, 1);
+    check_refused(LIST("-Xclang", "-fdiagnostics-format", "-Xclang", "sarif"), 0, 4);
+    check_refused(LIST("-Xclang=-fdiagnostics-format", "-Xclang=sarif"), 0, 2);
+    check_taken_as_is(LIST("-fdiagnostics-show-option", "-fno-diagnostics-fixit-info"));
+}
+
+static void test_what_has_a_value(void **state)
+{
+    (void)state;
+    static const char *const with[] = {"-I",     "-D",       "-include",     "-Xclang",
+                                       "-mllvm", "-Xlinker", "-Xarch_x86_64"};
+    static const char *const without[] = {"-Idir", "-O2", "-Wl,-z", "-Xclang=-x", "", "-g"};
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++)
+        assert_true(argument_has_value(with[i]));
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++)
+        assert_false(argument_has_value(without[i]));
+}
+
 static void test_what_writes_files_beside_the_sources(void **state)
 {
     (void)state;
@@ -211,6 +233,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_chooses_outputs),
+        cmocka_unit_test(test_what_prints_diagnostics_otherwise),
+        cmocka_unit_test(test_what_has_a_value),
         cmocka_unit_test(test_what_writes_files_beside_the_sources),
         cmocka_unit_test(test_what_runs_other_code),
         cmocka_unit_test(test_what_is_handed_to_the_front_end),

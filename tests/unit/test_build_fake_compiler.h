@@ -64,15 +64,20 @@ static UNUSED int fake_count(const char *what)
     return count;
 }
 
-/* The process that the last line of the log names. */
-static UNUSED pid_t fake_last_started(void)
+/* The process that the log names last behind what, or 0. */
+static UNUSED pid_t fake_last(const char *what)
 {
     uint8_t *log = read_whole(fake_log_path, NULL);
     pid_t id = 0;
-    for (const char *at = (char *)log; (at = strstr(at, "start ")); at++)
-        id = atoi(at + strlen("start "));
+    for (const char *at = (char *)log; (at = strstr(at, what)); at++)
+        id = atoi(at + strlen(what));
     free(log);
     return id;
+}
+
+static UNUSED pid_t fake_last_started(void)
+{
+    return fake_last("start ");
 }
 
 /* Gone, or its end only waits for whoever inherits it. */
@@ -193,6 +198,7 @@ static void fake_misbehave(fake_job *job, const char *at, const char *unit)
             if (recv(job->socket, (char[1]){0}, 1, 0) <= 0)
                 _exit(0);
     if (strcmp(how, "zygote") == 0) {
+        fake_log("killed %d", (int)job->zygote);
         kill(job->zygote, SIGKILL);
         _exit(0);
     }

@@ -253,8 +253,7 @@ static void test_publication(void **state)
     assert_int_equal(os_make_directories("store/sub"), 0);
     int store = os_open_directory(at, "store");
     umask(0777);
-    assert_int_equal(os_publish_file(store, "sub/entry", "bytes", -1, 5, 0600, &published),
-                     0);
+    assert_int_equal(os_publish_file(store, "sub/entry", "bytes", -1, 5, 0600, &published), 0);
     umask(022);
     check_file("store/sub/entry", "bytes");
     assert_int_equal(stat("store/sub/entry", &stat_buffer), 0);
