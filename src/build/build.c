@@ -49,6 +49,8 @@ static bool collect_dependency_ids(build *build)
 kiln_status build_begin(build *build, kiln_error **error)
 {
     int64_t begin = os_clock_steady_ns();
+    if (build->context->store)
+        store_check_root(build->context->store);
     kiln_status status = units_resolve(build->spec, &build->units, error);
     if (status != KILN_OK)
         return status;

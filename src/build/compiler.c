@@ -30,6 +30,7 @@ struct compiler {
     uint64_t job_memory_bytes;
     pthread_mutex_t mutex; /* guards what follows; the store's is taken under it */
     int control;           /* -1: no process */
+    os_identity socket;    /* what `control` is */
     int pidfd;
     bool identified;
     digest identity;
@@ -90,8 +91,17 @@ kiln_status compiler_create(const compiler_options *options, compiler **out, kil
 
 /* ---- starting and ending the process; the mutex is held ---- */
 
+/* What the host has closed may be something of its own by now, which is to be left alone. The
+ * process at the other end has noticed, and ended. */
+static void forget_if_taken(compiler *compiler)
+{
+    if (compiler->control >= 0 && !os_is_same_file(compiler->control, &compiler->socket))
+        compiler->control = compiler->pidfd = -1;
+}
+
 static void drop_connection(compiler *compiler)
 {
+    forget_if_taken(compiler);
     if (compiler->control >= 0)
         close(compiler->control);
     if (compiler->pidfd >= 0)
@@ -101,6 +111,7 @@ static void drop_connection(compiler *compiler)
 
 static void end_process(compiler *compiler)
 {
+    forget_if_taken(compiler);
     /* Shut down, not only closed: a process that this one forked has the socket as well. */
     if (compiler->control >= 0)
         shutdown(compiler->control, SHUT_RDWR);
@@ -202,7 +213,8 @@ static kiln_status spawn(compiler *compiler, kiln_error **error)
     close(sockets[1]);
     if (host >= 0)
         close(host);
-    if (status == KILN_OK)
+    os_kind kind;
+    if (status == KILN_OK && os_identify_fd(sockets[0], &kind, &compiler->socket) == 0)
         compiler->control = sockets[0];
     else
         close(sockets[0]);
@@ -211,6 +223,7 @@ static kiln_status spawn(compiler *compiler, kiln_error **error)
 
 static kiln_status start(compiler *compiler, int cancel, kiln_error **error)
 {
+    forget_if_taken(compiler);
     if (compiler->control >= 0)
         return KILN_OK;
     if (!compiler->path)

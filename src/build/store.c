@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,8 @@ typedef struct verified {
 
 struct store {
     char *path;
-    int directory;
+    atomic_int directory;
+    os_identity root; /* what `directory` is; guarded by the mutex */
     bool executable;
     pthread_mutex_t mutex; /* guards the list below; no other lock is taken under it */
     verified *verified;    /* contents that this process has digested */
@@ -93,6 +95,7 @@ kiln_status store_open(const char *path, store **out, kiln_error **error)
     }
     store->path = copy;
     store->directory = directory;
+    os_identify_fd(directory, &(os_kind){OS_DIRECTORY}, &store->root);
     store->executable = os_may_execute_fd(directory);
     pthread_mutex_init(&store->mutex, NULL);
     if (made)
@@ -105,11 +108,29 @@ void store_close(store *store)
 {
     if (!store)
         return;
-    close(store->directory);
+    if (os_is_same_file(store->directory, &store->root))
+        close(store->directory);
     pthread_mutex_destroy(&store->mutex);
     free(store->verified);
     free(store->path);
     free(store);
+}
+
+void store_check_root(store *store)
+{
+    pthread_mutex_lock(&store->mutex);
+    if (!os_is_same_file(store->directory, &store->root)) {
+        /* The number may be the host's by now: it is left alone. */
+        int directory = os_open_read(AT_FDCWD, store->path);
+        if (directory >= 0 && !os_is_private_fd(directory)) {
+            close(directory);
+            directory = -1;
+        }
+        if (directory >= 0)
+            os_identify_fd(directory, &(os_kind){OS_DIRECTORY}, &store->root);
+        store->directory = directory;
+    }
+    pthread_mutex_unlock(&store->mutex);
 }
 
 const char *store_path(const store *store)
@@ -173,8 +194,11 @@ static bool restore_root(store *store)
             close(directory);
         return false;
     }
-    /* The number stays, so that other threads need no lock to use it. */
-    bool done = dup3(directory, store->directory, O_CLOEXEC) >= 0;
+    /* The number stays, so that other threads can go on using it. */
+    pthread_mutex_lock(&store->mutex);
+    bool done = dup3(directory, store->directory, O_CLOEXEC) >= 0 &&
+                os_identify_fd(directory, &(os_kind){OS_DIRECTORY}, &store->root) == 0;
+    pthread_mutex_unlock(&store->mutex);
     close(directory);
     if (done)
         write_tag(store);

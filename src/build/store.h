@@ -29,6 +29,9 @@ typedef struct store store;
  * not private). */
 kiln_status store_open(const char *path, store **out, kiln_error **error);
 void store_close(store *store);
+/* See to it that the descriptor of the directory still is that: a host may have closed it, or even
+ * made something else of its number. To be called before a load. */
+void store_check_root(store *store);
 const char *store_path(const store *store);
 int store_directory(const store *store);
 /* Images can be mapped from it (it is not mounted noexec). */

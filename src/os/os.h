@@ -28,6 +28,9 @@ typedef enum os_kind { OS_ABSENT, OS_FILE, OS_DIRECTORY, OS_OTHER } os_kind;
  * unless ABSENT. */
 int os_identify(int at, const char *path, os_kind *kind, os_identity *identity);
 int os_identify_fd(int fd, os_kind *kind, os_identity *identity);
+/* Whether a descriptor still is the file of that identity: some hosts close numbers that are not
+ * theirs (closefrom), and then use them for something else. */
+bool os_is_same_file(int fd, const os_identity *identity);
 /* What a name itself stands for: a symbolic link may lead somewhere or not. */
 typedef enum os_name { OS_NAME_ABSENT, OS_NAME_LINK, OS_NAME_OTHER } os_name;
 os_name os_look_at_name(const char *path);

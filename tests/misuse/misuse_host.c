@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -462,6 +463,47 @@ TEST(fork_before_the_first_load)
     works(session);
     CHECK_INT(in_child(load_in_child, session), 0);
     kiln_session_destroy(session);
+}
+
+/* A host that closes what it did not open, as daemons do, and has other files under these numbers
+ * next: they stay as they are, and loads go on. In a child, where no output of the test is lost. */
+static int close_all_and_go_on(void *session)
+{
+    enum { numbers = 64 };
+    struct stat before[numbers], after[numbers];
+    works(session);
+    closefrom(3);
+    for (int i = 3; i < numbers; i++) {
+        char *path = scratch("own%d", i);
+        CHECK_INT(open(path, O_RDWR | O_CREAT, 0600), i);
+        CHECK_INT(fstat(i, &before[i]), 0);
+    }
+    works(session);
+    works(session);
+    kiln_session_destroy(session);
+    for (int i = 3; i < numbers; i++) {
+        CHECK_INT(fstat(i, &after[i]), 0);
+        CHECK(before[i].st_ino == after[i].st_ino && after[i].st_size == 0);
+    }
+    return 0;
+}
+
+TEST(host_closes_all_descriptors)
+{
+    use_private_compiler();
+    kiln_session *session = session_create(scratch("cache"), NULL);
+    CHECK_INT(in_child(close_all_and_go_on, session), 0);
+    kiln_session_destroy(session);
+    wait_until_no_compiler();
+}
+
+TEST(host_closes_all_descriptors_without_a_cache)
+{
+    use_private_compiler();
+    kiln_session *session = session_create(NULL, NULL);
+    CHECK_INT(in_child(close_all_and_go_on, session), 0);
+    kiln_session_destroy(session);
+    wait_until_no_compiler();
 }
 
 static int destroy_in_child(void *session)
