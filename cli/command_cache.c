@@ -179,7 +179,7 @@ const cli_command command_cache = {
         "verify  check every entry against its digest and remove damaged ones; exits 1 if there "
         "were any\n"
         "gc      remove what is old, then the least recently used until the rest is small enough\n"
-        "clear   remove everything\n"
+        "clear   remove everything (gc takes no limit of 0)\n"
         "What a running process has loaded stays. The cache is in $KILN_CACHE_DIR, else "
         "$XDG_CACHE_HOME/kiln,\n"
         "else ~/.cache/kiln. A SIZE is a number with K, M, G or T; a TIME one with s, m, h or d.\n",

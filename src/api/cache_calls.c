@@ -1,7 +1,10 @@
 /* cache_calls.c - the cache, as people look at it: kiln_cache_*. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/session.h"
 #include "build/evict.h"
@@ -145,11 +148,17 @@ kiln_status kiln_cache_clear(kiln_session *session, uint64_t *removed, kiln_erro
         return status;
     for (size_t i = 0; i < listing.count; i++)
         count += cache_remove(store, &listing.items[i]);
-    cache_strip(store);
+    if (count == 0 && listing.count > 0 &&
+        faccessat(store_directory(store), ".", W_OK, AT_EACCESS) != 0)
+        status = error_set_errno(error, KILN_IO, KILN_PHASE_LOOKUP, errno,
+                                 "cannot remove anything from the cache directory '%s'",
+                                 store_path(store));
+    else
+        cache_strip(store);
     if (removed)
         *removed = count;
     cache_listing_destroy(&listing);
-    return KILN_OK;
+    return status;
 }
 
 kiln_status kiln_cache_explain(kiln_session *session, const char *library, char **text,

@@ -147,26 +147,6 @@ static void keep_reasons(const build *build)
     store_write_file(store, "last-miss", build->spec->name, strlen(build->spec->name));
 }
 
-static void keep_sources(const build *build)
-{
-    const kiln_spec *spec = build->spec;
-    char hex[digest_hex_size];
-    digest_hex(&build->key, hex);
-    for (size_t i = 0; i < spec->source_count + spec->header_count; i++) {
-        bool is_source = i < spec->source_count;
-        const spec_source *source = &spec->sources[is_source ? i : 0];
-        const spec_header *header = &spec->headers[is_source ? 0 : i - spec->source_count];
-        if (is_source && !source->bytes)
-            continue;
-        char *name = text_print("sources/%.32s/kiln/%s/%s", hex, spec->name,
-                                is_source ? source->path : header->path);
-        if (name)
-            store_write_file(build->context->store, name, is_source ? source->bytes : header->bytes,
-                             is_source ? source->size : header->size);
-        free(name);
-    }
-}
-
 /* Where the image comes to lie: the cache, or the memory in which it was linked. */
 static kiln_status place_image(miss *miss, link_output *output, image *image, os_identity *identity,
                                kiln_error **error)
@@ -179,7 +159,7 @@ static kiln_status place_image(miss *miss, link_output *output, image *image, os
         store_add_content(store, STORE_IMAGE, &output->content, output->fd, (size_t)output->size,
                           identity)) {
         bool refreshed;
-        keep_sources(miss->build);
+        sources_keep(miss->build, &output->content);
         image->in_cache = true;
         if (store_is_executable(store)) {
             image->fd =

@@ -7,6 +7,7 @@
 #include "base/array.h"
 #include "base/path.h"
 #include "build/build_steps.h"
+#include "build/sources.h"
 #include "os/os.h"
 
 /* Smaller memory files travel within the message: a descriptor costs more than the copy. */
@@ -164,27 +165,6 @@ static bool add_provided_headers(const build *build, string_list *list)
     return true;
 }
 
-/* Memory files stand in the debug information by where the cache keeps copies of them, so that a
- * debugger can show them. */
-static bool add_debug_paths(const build *build, string_list *list)
-{
-    const kiln_spec *spec = build->spec;
-    bool any = spec->header_count > 0;
-    for (size_t i = 0; i < spec->source_count; i++)
-        any |= spec->sources[i].bytes != NULL;
-    if (!any || !build->context->store)
-        return true;
-    char hex[digest_hex_size];
-    digest_hex(&build->key, hex);
-    char *virtual_directory = units_virtual_directory(spec);
-    bool done = virtual_directory &&
-                string_list_take(
-                    list, text_print("-fdebug-prefix-map=%s=%s/sources/%.32s%s", virtual_directory,
-                                     store_path(build->context->store), hex, virtual_directory));
-    free(virtual_directory);
-    return done;
-}
-
 bool build_compile_arguments(const miss *miss, size_t index, string_list *list)
 {
     const kiln_spec *spec = miss->build->spec;
@@ -202,7 +182,7 @@ bool build_compile_arguments(const miss *miss, size_t index, string_list *list)
            string_list_add_all(list, string_list_view(miss->build->inherited)) &&
            string_list_add_all(list, string_list_view(&miss->package_compile)) &&
            spec_source_arguments(unit->source, list) && add_provided_headers(miss->build, list) &&
-           add_debug_paths(miss->build, list) && string_list_add(list, "-fPIC");
+           sources_add_debug_paths(miss->build, list) && string_list_add(list, "-fPIC");
 }
 
 /* The loader is to find shared libraries where the link found them: beside those given by path, and

@@ -12,6 +12,7 @@
 
 #include "base/array.h"
 #include "base/path.h"
+#include "build/sources.h"
 #include "os/os.h"
 
 /* ---- walking ---- */
@@ -218,8 +219,10 @@ bool cache_remove(store *store, const cache_entry *entry)
         close(fd);
         return false;
     }
-    remove_named(store, name);
+    bool gone = unlinkat(store_directory(store), name, 0) == 0 || errno == ENOENT;
     close(fd);
+    if (!gone)
+        return false;
     digest_hex(&entry->content, hex);
     snprintf(name, sizeof name, "used/%s", hex);
     remove_named(store, name);
@@ -257,8 +260,6 @@ static bool leads_somewhere(const sweeper *sweeper, const record *record)
     return false;
 }
 
-static void remove_sources(const sweeper *sweeper, const char *key_hex);
-
 static bool sweep_record(int directory, const char *name, const struct stat *status, void *data)
 {
     sweeper *sweeper = data;
@@ -271,7 +272,6 @@ static bool sweep_record(int directory, const char *name, const struct stat *sta
         record_destroy(&record);
     if (useful || unlinkat(directory, name, 0))
         return true;
-    remove_sources(sweeper, name);
     sweeper->removed++;
     sweeper->freed_bytes += (uint64_t)status->st_size;
     return true;
@@ -283,13 +283,6 @@ static bool remove_file(int directory, const char *name, const struct stat *stat
     if (unlinkat(directory, name, 0) == 0)
         sweeper->freed_bytes += (uint64_t)status->st_size;
     return true;
-}
-
-static void remove_sources(const sweeper *sweeper, const char *key_hex)
-{
-    char name[128];
-    snprintf(name, sizeof name, "sources/%.32s", key_hex);
-    walk(store_directory(sweeper->store), name, remove_file, (void *)sweeper);
 }
 
 static bool is_old(const struct stat *status)
@@ -347,6 +340,51 @@ static void remove_empty(int parent, const char *folder, bool itself)
         unlinkat(parent, folder, AT_REMOVEDIR); /* fails where something is left */
 }
 
+/* Which kept sources the images that are left name, as 32 digits and a newline each. */
+static bool gather_names(int directory, const char *name, const struct stat *status, void *data)
+{
+    text *names = data;
+    (void)status;
+    uint8_t *bytes;
+    size_t size;
+    if (os_read_file(directory, name, &bytes, &size) == 0) {
+        text_add(names, bytes, size);
+        free(bytes);
+    } else {
+        names->failed = true;
+    }
+    return !names->failed;
+}
+
+/* One that is young may belong to an image that is being published. */
+static bool is_swept(const sweeper *sweeper, int sources, const char *name, const text *named)
+{
+    char line[sources_id_size + 1];
+    struct stat status;
+    snprintf(line, sizeof line, "%s\n", name);
+    return !strstr(text_string(named), line) &&
+           fstatat(sources, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (sweeper->all || is_old(&status));
+}
+
+static void sweep_sources(sweeper *sweeper)
+{
+    int root = store_directory(sweeper->store);
+    text named = {0};
+    int directory = openat(root, "sources", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    bool known = directory >= 0 && walk(root, "debug", gather_names, &named) && !named.failed;
+    DIR *stream = known ? fdopendir(directory) : NULL;
+    if (!stream && directory >= 0)
+        close(directory);
+    for (struct dirent *entry; stream && (entry = readdir(stream));)
+        if (entry->d_name[0] != '.' && is_swept(sweeper, directory, entry->d_name, &named))
+            walk(directory, entry->d_name, remove_file, sweeper);
+    if (stream)
+        closedir(stream);
+    text_destroy(&named);
+    remove_empty(root, "sources", false);
+}
+
 static void sweep(sweeper *sweeper)
 {
     int root = store_directory(sweeper->store);
@@ -355,7 +393,8 @@ static void sweep(sweeper *sweeper)
     walk(root, "locks", sweep_lock, sweeper);
     walk(root, "used", sweep_note, sweeper);
     walk(root, "symbols", sweep_note, sweeper);
-    remove_empty(root, "sources", false);
+    walk(root, "debug", sweep_note, sweeper);
+    sweep_sources(sweeper);
 }
 
 uint64_t cache_sweep(store *store, uint64_t *freed_bytes)
@@ -376,8 +415,8 @@ static bool find_any(int directory, const char *name, const struct stat *status,
 
 void cache_strip(store *store)
 {
-    static const char *const folders[] = {"records", "images", "objects", "symbols",
-                                          "sources", "used",   "locks",   "reasons"};
+    static const char *const folders[] = {"records", "images", "objects", "symbols", "sources",
+                                          "debug",   "used",   "locks",   "reasons"};
     sweeper sweeper = {.store = store, .all = true};
     int root = store_directory(store);
     bool left = false;

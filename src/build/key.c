@@ -99,7 +99,7 @@ static void add_surroundings(const kiln_spec *spec, const key_context *context, 
     value = small_value(context->output, context->merge);
     add(list, &value, "kind of output");
     value = small_value(context->codegen_units, 0);
-    add(list, &value, "number of pieces that a source is compiled in");
+    add(list, &value, "%s", ""); /* follows from the number of sources, which are told of */
     add(list, context->compiler, "compiler");
     value = digest_of(spec->directory, strlen(spec->directory));
     add(list, &value, "directory");

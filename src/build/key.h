@@ -15,7 +15,8 @@
 #include "build/units.h"
 
 typedef struct ingredient {
-    char *label; /* of a list: what one of its words is called ("argument") */
+    char *label; /* of a list: what one of its words is called ("argument"); "" of what follows from
+                    others and is not told */
     digest value;
     const char **words; /* of a list, in order; NULL of anything else */
     size_t word_count;

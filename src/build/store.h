@@ -4,7 +4,7 @@
  *     records/KK/KEY              what is known of a build (record.h), by its key
  *     images/CC/CONTENT.so        linked images, objects/CC/CONTENT.o objects, by the digest of
  * their bytes symbols/CC/CONTENT          the symbol table of an image, packed as in wire.proto
- *     sources/DIGEST/PATH         memory sources, for debuggers
+ *     sources/DIGEST/PATH, debug/CONTENT    memory sources, for debuggers (sources.h)
  *     used/CONTENT                its time is that of the last use
  *     locks/KEY                   flock'ed while the key is being built
  *     reasons/NAME                why the last load of a library was a miss; reasons/NAME.key: what

@@ -8,6 +8,7 @@
 #include "compiler/recording_file_system.h"
 
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/BinaryFormat/Magic.h"
 #include "llvm/Support/PrettyStackTrace.h"
 
 #include <cerrno>
@@ -171,7 +172,17 @@ bool lend_scripts(LinkJob &job, const SymbolNames &weak_data)
     return true;
 }
 
-SymbolNames weak_data_of_inputs(const LinkRequest &request)
+// LLD takes what it does not know for a linker script, and complains of a directive in the middle
+// of the garbage. Archives and shared libraries may be scripts indeed; objects never are.
+bool is_linkable(llvm::StringRef name, llvm::StringRef bytes)
+{
+    if (llvm::identify_magic(bytes) != llvm::file_magic::unknown)
+        return true;
+    auto is_binary = [](char c) { return (c >= 0 && c < '\t') || c == '\x7f'; };
+    return !name.ends_with(".o") && llvm::none_of(bytes.take_front(512), is_binary);
+}
+
+SymbolNames weak_data_of_inputs(const LinkRequest &request, DiagnosticList &list)
 {
     SymbolNames names;
     for (const LinkInput &input : request.inputs) {
@@ -184,7 +195,11 @@ SymbolNames weak_data_of_inputs(const LinkRequest &request)
         if (fd < 0)
             continue; // LLD is going to say so
         FileView view(fd);
-        if (view.is_open())
+        llvm::StringRef name = input.path.empty() ? input.name : input.path;
+        if (view.is_open() && !is_linkable(name, view.bytes()))
+            list.add(Severity::Error,
+                     "'" + name.str() + "' is no object file, archive or shared library");
+        else if (view.is_open())
             collect_weak_data(view.bytes(), names);
         close(fd);
     }
@@ -238,7 +253,9 @@ int link_image(LinkJob &job, std::vector<std::string> line, ImageContents &conte
 {
     std::vector<std::string> options = image_options(job.request);
     line.insert(line.end(), options.begin(), options.end());
-    SymbolNames weak_data = weak_data_of_inputs(job.request);
+    SymbolNames weak_data = weak_data_of_inputs(job.request, job.result.diagnostics);
+    if (job.result.diagnostics.has_errors())
+        return -1;
     for (;;) {
         if (!lend_scripts(job, weak_data))
             return -1;

@@ -78,6 +78,7 @@ std::string reason_of(llvm::StringRef complaints)
         auto [line, rest] = complaints.split('\n');
         complaints = rest;
         auto [before, behind] = line.trim().split(", required by 'virtual:world'");
+        behind.consume_front(",");
         std::string text = (before + behind).str();
         if (!text.empty() && !llvm::is_contained(lines, text))
             lines.push_back(text);

@@ -61,11 +61,11 @@ kiln 0 why
 because "argument -O1 is new"
 kiln 0 load --json -O3 -I . flags.c
 json /miss_reason "argument -O3 is new
-argument -I $(pwd -P) is new
+argument -I . is new
 argument -O1 is gone"
 kiln 0 why flags.c
 because "argument -O3 is new
-argument -I $(pwd -P) is new
+argument -I . is new
 argument -O1 is gone"
 kiln 0 load -v -DA -DB flags.c
 says_part "kiln: flags: not in the cache: argument -DA is new; argument -DB is new; argument -O3 is gone; argument -I"

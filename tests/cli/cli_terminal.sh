@@ -52,11 +52,6 @@ last=$(tr '\r' '\n' <"$out" | grep -v '^$' | tail -n 1)
 on_terminal 0 "$KILN build --compiler $PWD/late-compiler --jobs 1 -std=c++20 -fconstexpr-steps=100000000 -o x.o one.cpp two.cpp --no-cache"
 has "/2] "
 
-# What is shown is under way: here what was begun first and is not over, when the other is.
-on_terminal 0 "$KILN build --compiler $PWD/late-compiler --jobs 2 -std=c++20 -fconstexpr-steps=100000000 -o x.o one.cpp main.cpp --no-cache"
-has "[1/2] one.cpp"
-has_not "[1/2] main.cpp"
-
 # Standard error decides: a file gets nothing.
 on_terminal 5 "$KILN run --no-cache --compiler $PWD/late-compiler main.cpp 2>$scratch/file"
 has_not "$escape"

@@ -326,9 +326,9 @@ const char *test_directory(void)
 
 const char *in_directory(const char *name)
 {
-    static char paths[4][512];
+    static char paths[8][512];
     static unsigned next;
-    char *path = paths[next++ % 4];
+    char *path = paths[next++ % 8];
     snprintf(path, sizeof paths[0], "%s/%s", test_directory(), name);
     return path;
 }

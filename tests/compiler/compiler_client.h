@@ -87,7 +87,7 @@ bool has_message(const Kiln__Wire__DiagnosticList *list, const char *text);
 const char *test_directory(void);
 const char *write_file(const char *name, const char *text);
 const char *write_bytes(const char *name, const void *bytes, size_t size);
-/* The path that a name has in the directory; four at a time. */
+/* The path that a name has in the directory; eight at a time. */
 const char *in_directory(const char *name);
 
 /* A path by which this process opens a received descriptor. Static storage. */

@@ -564,7 +564,11 @@ static void bad_inputs_are_named(void **state)
     link_builder link;
     link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-bad");
     add_fd(&link, "garbage.o", memfd_of("not an object at all", 20), false);
-    fails_with(&link, "garbage.o");
+    fails_with(&link, "'garbage.o' is no object file, archive or shared library");
+
+    link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-bad");
+    add_fd(&link, "garbage.a", memfd_of("\x03\x01 not an archive", 16), false);
+    fails_with(&link, "'garbage.a' is no object file, archive or shared library");
 
     int object = object_of("good.c", "int good(void) { return 1; }\n");
     char bytes[16384];
@@ -611,6 +615,31 @@ static void bad_inputs_are_named(void **state)
     kiln__wire__link_reply__free_unpacked(link_ok(&link), NULL);
 }
 
+/* Archives and shared libraries may be texts: libm.a and libc.so are. */
+static void linker_scripts_are_no_garbage(void **state)
+{
+    (void)state;
+    int object = object_of("member.c", "int member(void) { return 1; }\n");
+    link_builder link;
+    link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-script");
+    add_fd(&link, "member.o", object, false);
+    add_fd(&link, "script.so", memfd_of("/* GNU ld script */\n", 20), false);
+    kiln__wire__link_reply__free_unpacked(link_ok(&link), NULL);
+}
+
+/* --verbose once made every file that LLD reads an error. */
+static void what_the_linker_tells_is_no_error(void **state)
+{
+    (void)state;
+    link_builder link;
+    link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-verbose");
+    add_fd(&link, "told.o", object_of("told.c", "int told(void) { return 1; }\n"), false);
+    add_argument(&link, "-Wl,--verbose");
+    Kiln__Wire__LinkReply *reply = link_ok(&link);
+    assert_true(has_message(reply->diagnostics, "told.o"));
+    kiln__wire__link_reply__free_unpacked(reply, NULL);
+}
+
 static void images_carry_a_build_id(void **state)
 {
     (void)state;
@@ -634,6 +663,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(archives_alone_are_taken_whole, begin, end),
         cmocka_unit_test_setup_teardown(objects_and_bitcode_merge, begin, end),
         cmocka_unit_test_setup_teardown(bad_inputs_are_named, begin, end),
+        cmocka_unit_test_setup_teardown(linker_scripts_are_no_garbage, begin, end),
+        cmocka_unit_test_setup_teardown(what_the_linker_tells_is_no_error, begin, end),
         cmocka_unit_test_setup_teardown(images_carry_a_build_id, begin, end),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 static kiln_session *limited_session(void)
 {
@@ -237,5 +239,72 @@ TEST(failed_jobs_are_not_cached)
     }
     CHECK_INT(log.count[KILN_EVENT_UNIT_STARTED], 2);
     CHECK_INT(log.count[KILN_EVENT_LOOKUP_HIT], 0);
+    kiln_session_destroy(session);
+}
+
+static void set_soft_limit(int resource, rlim_t value)
+{
+    struct rlimit limit;
+    getrlimit(resource, &limit);
+    if (value > limit.rlim_max)
+        skip("the hard limit is too low");
+    limit.rlim_cur = value;
+    CHECK_INT(setrlimit(resource, &limit), 0);
+}
+
+/* A library of many files without a cache: the compiler gets a descriptor for each object. */
+static kiln_spec *spec_of_many(int count)
+{
+    kiln_spec *spec = kiln_spec_create("many");
+    for (int i = 0; i < count; i++) {
+        char *name = text_of("f%d.c", i);
+        char *text = i ? text_of("int f%d(void) { return %d; }\n", i, i)
+                       : text_of("int f%d(void);\nint value(void) { return f%d(); }\n", count - 1,
+                                 count - 1);
+        kiln_spec_add_memory_source(spec, name, text, strlen(text), NULL);
+    }
+    return spec;
+}
+
+/* The host was low in descriptors when the compiler started, and helped itself to more later. */
+TEST(the_compiler_has_descriptors_enough)
+{
+    kiln_session *session = session_create(NULL, NULL);
+    set_soft_limit(RLIMIT_NOFILE, 40);
+    still_works(session);
+    set_soft_limit(RLIMIT_NOFILE, 400);
+    kiln_library *library = load_spec(session, spec_of_many(60));
+    CHECK_INT(call_int(library, "value"), 59);
+    kiln_session_destroy(session);
+}
+
+/* Where they cannot be had, the error says so. */
+TEST(a_compiler_without_descriptors_says_so)
+{
+    const char *compiler = getenv("KILN_COMPILER");
+    if (!compiler)
+        skip("needs KILN_COMPILER");
+    char *script = scratch("compiler.sh");
+    write_file(script, text_of("#!/bin/sh\nulimit -n 40\nexec '%s'\n", compiler));
+    CHECK_INT(chmod(script, 0700), 0);
+    kiln_session_options options = session_options(NULL, NULL);
+    options.compiler_path = script;
+    kiln_session *session = session_create_with(&options);
+    still_works(session);
+    kiln_error *error = load_spec_fails(session, spec_of_many(60), KILN_COMPILER);
+    CHECK_CONTAINS(kiln_error_message(error), "Too many open files");
+    kiln_error_destroy(error);
+    still_works(session);
+    kiln_session_destroy(session);
+}
+
+/* Memory files count as files; SIGXFSZ would end the compiler. */
+TEST(file_size_limits_of_the_host_are_not_the_compilers)
+{
+    kiln_session *session = session_create(NULL, NULL);
+    write_file(scratch("large.c"), "int value(void) { return 7; }\nchar filler[100000] = {1};\n");
+    set_soft_limit(RLIMIT_FSIZE, 4096);
+    kiln_library *library = load_file(session, scratch("large.c"));
+    CHECK_INT(call_int(library, "value"), 7);
     kiln_session_destroy(session);
 }

@@ -95,6 +95,29 @@ static void test_what_prints_diagnostics_otherwise(void **state)
     check_taken_as_is(LIST("-fdiagnostics-show-option", "-fno-diagnostics-fixit-info"));
 }
 
+/* LLD prints to standard output, which is where the image goes; LLVM prints and ends the process. */
+static void test_what_prints_to_standard_output(void **state)
+{
+    (void)state;
+    static const char *const arguments[] = {
+        "-Wl,-M",     "-Wl,--print-map", "-Wl,-print-map", "-Wl,--cref",
+        "-Wl,--help", "-Wl,--version",   "-Wl,-z,now,-M",  "-Wl,--print-gc-sections"};
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
+        check_refused(LIST(arguments[i]), 0, 1);
+    check_refused(LIST("-mllvm", "-help"), 0, 2);
+    check_refused(LIST("-mllvm", "--help-hidden"), 0, 2);
+    check_refused(LIST("-mllvm", "--version"), 0, 2);
+    check_taken_as_is(LIST("-Wl,-v", "-Wl,--verbose", "-Wl,-t"));
+}
+
+static void test_what_the_loader_cannot_read(void **state)
+{
+    (void)state;
+    check_refused(LIST("-Wl,--pack-dyn-relocs=android"), 0, 1);
+    check_refused(LIST("-Wl,--pack-dyn-relocs=android+relr"), 0, 1);
+    check_taken_as_is(LIST("-Wl,--pack-dyn-relocs=relr", "-Wl,-z,pack-relative-relocs"));
+}
+
 static void test_what_has_a_value(void **state)
 {
     (void)state;
@@ -234,6 +257,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_chooses_outputs),
         cmocka_unit_test(test_what_prints_diagnostics_otherwise),
+        cmocka_unit_test(test_what_prints_to_standard_output),
+        cmocka_unit_test(test_what_the_loader_cannot_read),
         cmocka_unit_test(test_what_has_a_value),
         cmocka_unit_test(test_what_writes_files_beside_the_sources),
         cmocka_unit_test(test_what_runs_other_code),

@@ -278,25 +278,38 @@ static void test_records_that_lead_nowhere_go(void **state)
     assert_int_equal(sweep(f), 0);
 }
 
-/* Memory sources are kept for debuggers as long as the record of their build. */
-static void test_sources_go_with_their_record(void **state)
+/* Memory sources are kept for debuggers as long as an image names them. */
+static void test_sources_go_with_the_last_image_that_names_them(void **state)
 {
     fixture *f = *state;
-    digest content = add_content(f, STORE_IMAGE, "1"), lost = digest_of("lost", 4);
-    digest keys[] = {add_record(f, "live", "lib", CONTENTS(&content)),
-                     add_record(f, "dead", "lib", CONTENTS(&lost))};
-    char names[2][256];
-    for (size_t i = 0; i < 2; i++) {
-        char hex[digest_hex_size];
-        digest_hex(&keys[i], hex);
-        snprintf(names[i], sizeof names[i], "sources/%.32s/kiln/lib/sub/a.c", hex);
-        assert_true(store_write_file(f->store, names[i], "int x;", 6));
+    static const char *const ids[] = {"00000000000000000000000000000001",
+                                      "00000000000000000000000000000002",
+                                      "00000000000000000000000000000003"};
+    const struct timespec old[2] = {{.tv_sec = time(NULL) - 7200}, {.tv_sec = time(NULL) - 7200}};
+    digest live = add_content(f, STORE_IMAGE, "1"), lost = digest_of("lost", 4);
+    char hex[digest_hex_size], name[256], note[128];
+    digest_hex(&live, hex);
+    snprintf(name, sizeof name, "debug/%s", hex);
+    snprintf(note, sizeof note, "%s\n", ids[0]);
+    assert_true(store_write_file(f->store, name, note, strlen(note)));
+    digest_hex(&lost, hex);
+    snprintf(name, sizeof name, "debug/%s", hex);
+    snprintf(note, sizeof note, "%s\n%s\n", ids[0], ids[1]);
+    assert_true(store_write_file(f->store, name, note, strlen(note)));
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "sources/%s/kiln/lib/sub/a.c", ids[i]);
+        assert_true(store_write_file(f->store, name, "int x;", 6));
+        snprintf(name, sizeof name, "sources/%s", ids[i]);
+        if (i < 2) /* the third is that of an image that is about to be published */
+            assert_int_equal(utimensat(AT_FDCWD, in_cache(f, name), old, 0), 0);
     }
-    uint64_t freed = 0;
-    assert_int_equal(cache_sweep(f->store, &freed), 1);
-    assert_true(freed > 6);
-    assert_true(exists(in_cache(f, names[0])));
-    assert_false(exists(in_cache(f, names[1])));
+    sweep(f);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "sources/%s/kiln/lib/sub/a.c", ids[i]);
+        assert_int_equal(exists(in_cache(f, name)), i != 1);
+    }
+    snprintf(name, sizeof name, "debug/%s", hex);
+    assert_false(exists(in_cache(f, name)));
 }
 
 /* The compiler's identity is kept as a record without a name, which leads to no content. */
@@ -373,7 +386,7 @@ int main(void)
         WITH_STORE(test_removing),
         WITH_STORE(test_what_is_in_use_stays),
         WITH_STORE(test_records_that_lead_nowhere_go),
-        WITH_STORE(test_sources_go_with_their_record),
+        WITH_STORE(test_sources_go_with_the_last_image_that_names_them),
         WITH_STORE(test_the_compilers_record_stays),
         WITH_STORE(test_damaged_records_go),
         WITH_STORE(test_old_temporary_files_go),

@@ -163,22 +163,6 @@ static void test_empty_folders_of_sources_go(void **state)
     assert_false(exists(in_cache(f, "sources/full/kiln/other")));
 }
 
-static void test_sources_go_with_their_record_and_folder(void **state)
-{
-    fixture *f = *state;
-    digest content = add_content(f, STORE_IMAGE, "a"), key = add_record(f, "lib", &content);
-    char folder[128], name[160];
-    snprintf(folder, sizeof folder, "sources/%.32s", hex_name("%s", &key));
-    snprintf(name, sizeof name, "%s/kiln/lib/a.c", folder);
-    write_file(in_cache(f, name), "int x;");
-    sweep(f);
-    assert_true(exists(in_cache(f, name)));
-    store_name_content(STORE_IMAGE, &content, name, sizeof name);
-    assert_int_equal(unlink(in_cache(f, name)), 0);
-    sweep(f);
-    assert_false(exists(in_cache(f, folder)));
-}
-
 /* Nothing is in use: only what says that this is a cache, and the counters, stay. */
 static void test_a_cleared_cache_is_bare(void **state)
 {
@@ -226,7 +210,8 @@ static void test_what_is_in_use_keeps_what_belongs_to_it(void **state)
     os_identity identity = {0};
     bool refreshed;
     digest content = add_content(f, STORE_IMAGE, "a"), key = add_record(f, "lib", &content);
-    write_file(in_cache(f, "sources/x/kiln/lib/a.c"), "int x;");
+    write_file(in_cache(f, "sources/00000000000000000000000000000001/kiln/lib/a.c"), "int x;");
+    write_file(in_cache(f, hex_name("debug/%s", &content)), "00000000000000000000000000000001\n");
     store_mark_used(f->store, &content);
     store_add_bytes(f->store, STORE_SYMBOLS, &content, "s", 1);
     int fd = store_open_content(f->store, STORE_IMAGE, &content, &identity, &refreshed);
@@ -237,7 +222,7 @@ static void test_what_is_in_use_keeps_what_belongs_to_it(void **state)
     record record;
     assert_true(store_read_record(f->store, &key, &record));
     record_destroy(&record);
-    assert_true(exists(in_cache(f, "sources/x/kiln/lib/a.c")));
+    assert_true(exists(in_cache(f, "sources/00000000000000000000000000000001/kiln/lib/a.c")));
     assert_true(exists(in_cache(f, hex_name("used/%s", &content))));
     char name[160];
     store_name_content(STORE_SYMBOLS, &content, name, sizeof name);
@@ -268,7 +253,6 @@ int main(void)
         WITH_STORE(test_temporary_files_of_every_folder),
         WITH_STORE(test_notes_of_removed_contents_go),
         WITH_STORE(test_empty_folders_of_sources_go),
-        WITH_STORE(test_sources_go_with_their_record_and_folder),
         WITH_STORE(test_a_cleared_cache_is_bare),
         WITH_STORE(test_what_is_in_use_keeps_what_belongs_to_it),
         WITH_STORE(test_links_are_not_followed),
