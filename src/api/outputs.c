@@ -18,7 +18,7 @@ void kiln_outputs_destroy(kiln_outputs *outputs)
 }
 
 static kiln_status run(build *build, const kiln_compile_options *options, kiln_outputs **outputs,
-                       kiln_error **error)
+                       bool *hit, kiln_error **error)
 {
     static const struct {
         uint32_t unit, combined; /* what units are compiled to, and what they then become */
@@ -48,11 +48,11 @@ static kiln_status run(build *build, const kiln_compile_options *options, kiln_o
     kiln_outputs *made = calloc(1, sizeof *made);
     if (!made)
         return error_no_memory(error);
-    bool hit = false, combines = options->merge || kinds[options->kind].always_combined;
+    bool combines = options->merge || kinds[options->kind].always_combined;
     kiln_status status = build_begin(build, error);
     if (status == KILN_OK)
         status = build_outputs(build, combines ? &kinds[options->kind].combined : NULL, &made->list,
-                               &hit, error);
+                               hit, error);
     if (status != KILN_OK) {
         kiln_outputs_destroy(made);
         return status;
@@ -94,7 +94,10 @@ kiln_status kiln_compile(kiln_session *session, const kiln_spec *spec,
                  .dependency_count = spec->dependencies.count};
     status = node_build_begin(&closure, &node, &context, &building, error);
     if (status == KILN_OK) {
-        status = run(&building.build, &ours, outputs, error);
+        bool hit = false;
+        status = run(&building.build, &ours, outputs, &hit, error);
+        if (status == KILN_OK)
+            atomic_fetch_add(hit ? &session->hits : &session->misses, 1);
         node_build_end(&building);
     }
     session_count_busy(session, -1);

@@ -3,6 +3,7 @@
  * Every adder copies what it is given. The first failure stays with the spec, so that a host may
  * check once, at the load. */
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,8 +56,8 @@ kiln_spec *kiln_spec_create(const char *name)
         return NULL;
     spec->name = strdup(name ? name : "");
     spec->directory = getcwd(NULL, 0);
-    if (!spec->directory)
-        spec->directory = strdup("/");
+    if (!spec->directory && errno != ENOMEM)
+        spec->directory = strdup("/"); /* the working directory has been removed */
     if (!spec->name || !spec->directory) {
         kiln_spec_destroy(spec);
         return NULL;

@@ -21,6 +21,7 @@ typedef struct work {
     build *build;
     const uint32_t *combined;
     build_output_list *outputs;
+    char *changed; /* malloc'd: an input that was no longer as the build saw it, or NULL */
 } work;
 
 void build_output_list_destroy(build_output_list *list)
@@ -186,14 +187,12 @@ static bool look_up(work *work)
 
 /* ---- publishing ---- */
 
-static void publish(const work *work, miss *miss, const digest *content,
-                    const os_identity *identity)
+static void publish(work *work, miss *miss, const digest *content, const os_identity *identity)
 {
     build *build = work->build;
     store *store = build->context->store;
     digest key = outputs_key(work);
     record old = {0}, made;
-    char *changed = NULL;
     record_entry entry = {.name = build->spec->name,
                           .fixed = {.content = *content,
                                     .content_identity = *identity,
@@ -203,17 +202,16 @@ static void publish(const work *work, miss *miss, const digest *content,
     input_set_sort(&miss->inputs);
     store_read_record(store, &key, &old);
     if (build_pack_warnings(miss, &entry) &&
-        record_make(&made, &old, &miss->inputs, &entry, miss->begun_file_ns, &changed)) {
+        record_make(&made, &old, &miss->inputs, &entry, miss->begun_file_ns, &work->changed)) {
         store_write_record(store, &key, &made);
         record_destroy(&made);
     }
     store_mark_used(store, content);
     record_destroy(&old);
     free((void *)entry.diagnostics);
-    free(changed);
 }
 
-static void publish_list(const work *work, miss *miss, const text *list)
+static void publish_list(work *work, miss *miss, const text *list)
 {
     os_identity identity;
     digest content = digest_of(list->bytes, list->length);
@@ -317,15 +315,48 @@ cleanup:
     return status;
 }
 
+static void tell_miss(const work *work)
+{
+    build_emit(work->build,
+               &(kiln_event){.kind = KILN_EVENT_LOOKUP_MISS,
+                             .text = work->build->context->store ? "these outputs are not cached"
+                                                                 : "this session has no cache",
+                             .seconds = work->build->seconds[KILN_PHASE_SPEC] +
+                                        work->build->seconds[KILN_PHASE_LOOKUP]});
+}
+
+/* What was made of sources that changed meanwhile is made again, but not for ever. */
+static bool is_to_be_made_again(work *work, int attempts)
+{
+    if (!work->changed)
+        return false;
+    bool again = attempts < max_attempts;
+    if (again)
+        build_output_list_destroy(work->outputs);
+    else
+        build_emit(work->build, &(kiln_event){.kind = KILN_EVENT_WARNING,
+                                              .unit = work->changed,
+                                              .text = "a source keeps changing while it is "
+                                                      "compiled: the result is not cached"});
+    free(work->changed);
+    work->changed = NULL;
+    return again;
+}
+
 kiln_status build_outputs(build *build, const uint32_t *combined, build_output_list *outputs,
                           bool *hit, kiln_error **error)
 {
     work work = {.build = build, .combined = combined, .outputs = outputs};
     kiln_status status = KILN_OK;
-    bool replaced = true;
+    bool replaced = false, again = true;
     *hit = look_up(&work);
-    for (int i = 0; !*hit && status == KILN_OK && replaced && i < max_attempts; i++)
+    if (!*hit)
+        tell_miss(&work);
+    for (int i = 1; !*hit && status == KILN_OK && again && i <= max_attempts; i++) {
         status = attempt(&work, hit, &replaced, error);
+        again = replaced || is_to_be_made_again(&work, i);
+    }
+    free(work.changed);
     if (!*hit && status == KILN_OK && replaced)
         status = error_set(error, KILN_COMPILER, KILN_PHASE_PLAN,
                            "kiln-compiler keeps being replaced while it is used");

@@ -13,6 +13,7 @@
 
 #include "base/path.h"
 #include "base/text.h"
+#include "build/environment.h"
 #include "build/inputs.h"
 #include "build/store.h"
 #include "os/os.h"
@@ -150,9 +151,12 @@ static kiln_status check_version(const compiler *compiler, const Kiln__Wire__Hel
 
 static kiln_status take_hello(compiler *compiler, const wire_frame *frame, kiln_error **error)
 {
+    errno = 0;
     Kiln__Wire__Hello *hello = frame->type == WIRE_HELLO
                                    ? kiln__wire__hello__unpack(NULL, frame->size, frame->body)
                                    : NULL;
+    if (!hello && errno == ENOMEM)
+        return error_no_memory(error);
     if (!hello)
         return wrong_compiler(compiler, "does not answer as a kiln-compiler does", error);
     kiln_status status = check_version(compiler, hello, error);
@@ -187,7 +191,10 @@ static kiln_status await_hello(compiler *compiler, int cancel, kiln_error **erro
     struct timeval limit = {.tv_sec = hello_timeout_ms / 1000};
     setsockopt(compiler->control, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     wire_frame frame;
-    if (wire_receive(compiler->control, &frame) != WIRE_OK)
+    wire_status received = wire_receive(compiler->control, &frame);
+    if (received == WIRE_NO_MEMORY)
+        return error_no_memory(error);
+    if (received != WIRE_OK)
         return wrong_compiler(compiler, "ended, or does not answer as a kiln-compiler does", error);
     kiln_status status = take_hello(compiler, &frame, error);
     wire_frame_destroy(&frame);
@@ -196,10 +203,14 @@ static kiln_status await_hello(compiler *compiler, int cancel, kiln_error **erro
 
 static kiln_status spawn(compiler *compiler, kiln_error **error)
 {
-    extern char **environ;
     int sockets[2], host = -1;
-    if (os_socket_pair(sockets))
+    char **environment = environment_for_compiler();
+    if (!environment)
+        return error_no_memory(error);
+    if (os_socket_pair(sockets)) {
+        free(environment);
         return error_set_errno(error, KILN_IO, KILN_PHASE_PLAN, errno, "cannot make a socket pair");
+    }
     host = os_pidfd_self();
     int fds[] = {sockets[1], host};
     char *arguments[] = {compiler->path, NULL};
@@ -207,9 +218,12 @@ static kiln_status spawn(compiler *compiler, kiln_error **error)
     if (host < 0)
         status = error_set_errno(error, KILN_IO, KILN_PHASE_PLAN, errno,
                                  "cannot open a pidfd of this process");
-    else if (os_spawn_detached(compiler->path, arguments, environ, fds, 2, &compiler->pidfd))
-        status = error_set_errno(error, KILN_COMPILER, KILN_PHASE_PLAN, errno,
-                                 "cannot start the compiler '%s'", compiler->path);
+    else if (os_spawn_detached(compiler->path, arguments, environment, fds, 2, &compiler->pidfd))
+        status = errno == ENOMEM
+                     ? error_no_memory(error)
+                     : error_set_errno(error, KILN_COMPILER, KILN_PHASE_PLAN, errno,
+                                       "cannot start the compiler '%s'", compiler->path);
+    free(environment);
     close(sockets[1]);
     if (host >= 0)
         close(host);
@@ -224,6 +238,9 @@ static kiln_status spawn(compiler *compiler, kiln_error **error)
 static kiln_status start(compiler *compiler, int cancel, kiln_error **error)
 {
     forget_if_taken(compiler);
+    /* The socket alone does not tell: a child of a killed process may hold its other end yet. */
+    if (compiler->control >= 0 && os_pidfd_wait(compiler->pidfd, 0) == 0)
+        drop_connection(compiler);
     if (compiler->control >= 0)
         return KILN_OK;
     if (!compiler->path)

@@ -5,6 +5,8 @@
 #include "build/environment.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 bool environment_collect(string_list *list)
 {
@@ -39,4 +41,26 @@ bool environment_collect(string_list *list)
             return false;
     }
     return true;
+}
+
+/* Of the loader's variables (ld.so(8)) those that change what runs, or print. */
+static bool is_for_the_host_alone(const char *variable)
+{
+    static const char *const names[] = {"LD_PRELOAD=", "LD_AUDIT=", "LD_DEBUG=", "LD_PROFILE="};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(variable, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+char **environment_for_compiler(void)
+{
+    size_t count = 0, kept = 0;
+    while (environ && environ[count])
+        count++;
+    char **list = calloc(count + 1, sizeof *list);
+    for (size_t i = 0; list && i < count; i++)
+        if (!is_for_the_host_alone(environ[i]))
+            list[kept++] = environ[i];
+    return list;
 }

@@ -58,11 +58,10 @@ static void write_tag(const store *store)
                         NULL);
 }
 
-static bool is_directory(int fd)
+static bool is_directory(int fd, os_identity *identity)
 {
     os_kind kind;
-    os_identity identity;
-    if (os_identify_fd(fd, &kind, &identity))
+    if (os_identify_fd(fd, &kind, identity))
         return false;
     errno = ENOTDIR;
     return kind == OS_DIRECTORY;
@@ -80,7 +79,8 @@ kiln_status store_open(const char *path, store **out, kiln_error **error)
     }
     if (directory < 0)
         return refuse(error, path, errno);
-    if (!is_directory(directory) || !os_is_private_fd(directory)) {
+    os_identity root;
+    if (!is_directory(directory, &root) || !os_is_private_fd(directory)) {
         int errno_value = errno;
         close(directory);
         return refuse(error, path, errno_value);
@@ -95,7 +95,7 @@ kiln_status store_open(const char *path, store **out, kiln_error **error)
     }
     store->path = copy;
     store->directory = directory;
-    os_identify_fd(directory, &(os_kind){OS_DIRECTORY}, &store->root);
+    store->root = root;
     store->executable = os_may_execute_fd(directory);
     pthread_mutex_init(&store->mutex, NULL);
     if (made)

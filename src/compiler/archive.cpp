@@ -45,24 +45,32 @@ bool is_member(const llvm::MemoryBuffer &buffer)
     return magic == llvm::file_magic::elf_relocatable || magic == llvm::file_magic::bitcode;
 }
 
+// "src/a.c" is "a.c.o" in an archive: what is extracted must not take the place of the source.
+std::string member_name(llvm::StringRef title)
+{
+    llvm::StringRef name = llvm::sys::path::filename(title);
+    bool is_object = name.ends_with(".o") || name.ends_with(".bc");
+    return is_object ? name.str() : name.str() + ".o";
+}
+
 } // namespace
 
-int write_archive(const std::vector<std::string> &names, DiagnosticList &list)
+int write_archive(const std::vector<ArchiveInput> &inputs, DiagnosticList &list)
 {
     std::vector<llvm::NewArchiveMember> members;
-    for (const std::string &name : names) {
-        auto buffer = read_input(name, list);
+    for (const ArchiveInput &input : inputs) {
+        auto buffer = read_input(input.path, list);
         if (!buffer)
             return -1;
         if (!is_member(*buffer)) {
             list.add(Severity::Error,
-                     "'" + name +
+                     "'" + input.title +
                          "' is no object or bitcode file, so it cannot go into an archive");
             return -1;
         }
         llvm::NewArchiveMember member;
-        member.Buf = llvm::MemoryBuffer::getMemBufferCopy(buffer->getBuffer(),
-                                                          llvm::sys::path::filename(name));
+        member.Buf =
+            llvm::MemoryBuffer::getMemBufferCopy(buffer->getBuffer(), member_name(input.title));
         member.MemberName = member.Buf->getBufferIdentifier();
         members.push_back(std::move(member));
     }
@@ -85,6 +93,12 @@ int merge_bitcode(const std::vector<std::string> &names, DiagnosticList &list)
         auto buffer = read_input(name, list);
         if (!buffer)
             return -1;
+        llvm::file_magic magic = llvm::identify_magic(buffer->getBuffer());
+        if (magic != llvm::file_magic::bitcode && magic != llvm::file_magic::unknown) {
+            list.add(Severity::Error,
+                     "'" + name + "' is no LLVM code, so it cannot be merged into bitcode");
+            return -1;
+        }
         auto module = read_module(*buffer, context, list);
         if (!module)
             return -1;

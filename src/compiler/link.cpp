@@ -93,6 +93,18 @@ void add_operand(std::vector<std::string> &arguments, llvm::StringRef operand)
     arguments.insert(arguments.end(), {"-Xlinker", operand.str()});
 }
 
+// What is made to be installed names no image: there, references to dependencies stay open, as they do
+// in objects and archives.
+void add_dependencies(LinkJob &job, std::vector<std::string> &arguments)
+{
+    for (const LinkDependency &dependency : job.request.dependencies) {
+        if (dependency.fd >= 0)
+            gate_lend(dependency.image_id, dependency.fd);
+        add_operand(arguments,
+                    dependency.fd >= 0 ? dependency.image_id : as_operand(dependency.path));
+    }
+}
+
 // The driver's arguments: its own link line around our inputs. Inputs go through -Xlinker, which
 // keeps their order and their names out of the driver's hands.
 std::vector<std::string> driver_arguments(LinkJob &job)
@@ -111,12 +123,8 @@ std::vector<std::string> driver_arguments(LinkJob &job)
     // A library of headers alone: the driver refuses to link nothing at all.
     if (job.input_names.empty())
         add_operand(arguments, "--no-gnu-unique");
-    for (const LinkDependency &dependency : job.request.dependencies) {
-        if (dependency.fd >= 0)
-            gate_lend(dependency.image_id, dependency.fd);
-        add_operand(arguments,
-                    dependency.fd >= 0 ? dependency.image_id : as_operand(dependency.path));
-    }
+    if (job.request.output == OutputKind::Image)
+        add_dependencies(job, arguments);
     for (const std::string &argument : job.request.arguments) {
         llvm::StringRef text(argument);
         if (!text.starts_with("-fuse-ld") && !text.starts_with("--ld-path"))
@@ -356,6 +364,16 @@ int make_shared_library(LinkJob &job)
     return fd;
 }
 
+std::vector<ArchiveInput> archive_inputs(const LinkJob &job)
+{
+    std::vector<ArchiveInput> inputs;
+    for (size_t i = 0; i < job.input_names.size(); i++) {
+        const std::string &name = job.request.inputs[i].name;
+        inputs.push_back({job.input_names[i], name.empty() ? job.input_names[i] : name});
+    }
+    return inputs;
+}
+
 int make_output(LinkJob &job)
 {
     switch (job.request.output) {
@@ -364,11 +382,12 @@ int make_output(LinkJob &job)
     case OutputKind::SharedLibrary:
         return make_shared_library(job);
     case OutputKind::Object:
-        return merge_objects(job.input_names, job.result.diagnostics);
+        return merge_objects(job.input_names, job.result.diagnostics,
+                             all_are_archives(job.request));
     case OutputKind::Bitcode:
         return merge_bitcode(job.input_names, job.result.diagnostics);
     case OutputKind::Archive:
-        return write_archive(job.input_names, job.result.diagnostics);
+        return write_archive(archive_inputs(job), job.result.diagnostics);
     default:
         job.result.diagnostics.add(Severity::Error, "a link cannot make this kind of output");
         return -1;

@@ -140,9 +140,11 @@ int run_lld(std::vector<std::string> arguments, uint64_t input_size, DiagnosticL
     return -1;
 }
 
-int merge_objects(const std::vector<std::string> &names, DiagnosticList &list)
+int merge_objects(const std::vector<std::string> &names, DiagnosticList &list, bool whole_archives)
 {
     std::vector<std::string> arguments{"-r", "-m", "elf_x86_64", "-o", "-"};
+    if (whole_archives)
+        arguments.push_back("--whole-archive");
     arguments.insert(arguments.end(), names.begin(), names.end());
     return run_lld(std::move(arguments), 0, list);
 }

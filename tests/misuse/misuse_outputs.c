@@ -227,3 +227,53 @@ TEST(kinds_are_not_confused)
     kiln_library_close(library);
     kiln_session_destroy(session);
 }
+
+static bool has_changed;
+
+/* When the first unit is done, the header that both include changes. */
+static void change_between(const kiln_event *event, void *user_data)
+{
+    if (event->kind == KILN_EVENT_UNIT_FINISHED && !has_changed)
+        write_file(scratch("value.h"), "#define VALUE 7000\n");
+    has_changed |= event->kind == KILN_EVENT_UNIT_FINISHED;
+    if (event->kind == KILN_EVENT_LOOKUP_MISS)
+        ++*(unsigned *)user_data;
+}
+
+TEST(header_that_changes_between_two_units)
+{
+    unsigned misses = 0;
+    kiln_spec *spec = project();
+    kiln_session_options options = session_options(CACHE, NULL);
+    options.jobs = 1;
+    options.event_callback = change_between;
+    options.event_user_data = &misses;
+    kiln_session *session = session_create_with(&options);
+    kiln_compile_options compile_options = {.size = sizeof compile_options,
+                                            .kind = KILN_OUTPUT_ASSEMBLY};
+    kiln_outputs *outputs;
+    kiln_error *error;
+    CHECK_STATUS(kiln_compile(session, spec, &compile_options, &outputs, &error), KILN_OK, &error);
+    for (size_t i = 0; i < 2; i++) {
+        kiln_output output = {.size = sizeof output};
+        CHECK_STATUS(kiln_outputs_get(outputs, i, &output), KILN_OK, NULL);
+        CHECK_CONTAINS(text_of("%.*s", (int)output.size_bytes, (const char *)output.bytes),
+                       i == 0 ? "$7000" : "$7001");
+    }
+    CHECK_INT(misses, 1);
+    kiln_outputs_destroy(outputs);
+    kiln_session_destroy(session);
+
+    session = session_create(CACHE, NULL);
+    kiln_cache_statistics statistics = {.size = sizeof statistics};
+    CHECK_STATUS(kiln_cache_statistics_read(session, &statistics, NULL), KILN_OK, NULL);
+    CHECK_INT(statistics.misses, 1);
+    CHECK_STATUS(kiln_compile(session, spec, &compile_options, &outputs, &error), KILN_OK, &error);
+    kiln_outputs_destroy(outputs);
+    kiln_session_destroy(session);
+    session = session_create(CACHE, NULL);
+    CHECK_STATUS(kiln_cache_statistics_read(session, &statistics, NULL), KILN_OK, NULL);
+    CHECK_INT(statistics.hits, 1);
+    kiln_session_destroy(session);
+    kiln_spec_destroy(spec);
+}
