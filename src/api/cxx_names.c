@@ -14,8 +14,12 @@ static bool is_word(char c)
 void cxx_name_squeeze(char *name)
 {
     char *to = name;
-    for (const char *from = name; *from; from++)
-        if (strncmp(from, "[abi:", 5) == 0 && strchr(from, ']'))
+    for (const char *from = strncmp(name, "::", 2) == 0 ? name + 2 : name; *from; from++)
+        if (strncmp(from, "(void)", 6) == 0) {
+            *to++ = '(';
+            *to++ = ')';
+            from += 5;
+        } else if (strncmp(from, "[abi:", 5) == 0 && strchr(from, ']'))
             from = strchr(from, ']');
         else if (*from != ' ' || (to > name && is_word(to[-1]) && is_word(from[1])))
             *to++ = *from;

@@ -34,8 +34,7 @@ static bool copy_to_memory(image *image, uint64_t size)
     }
     char path[64];
     os_fd_path(memory, path, sizeof path);
-    close(image->fd);
-    image->fd = memory;
+    image_take_fd(image, memory);
     image->in_cache = false;
     free(image->path);
     image->path = strdup(path);
@@ -55,7 +54,7 @@ static image *open_image(build *build, uint32_t index, bool *refreshed)
         close(fd);
         return NULL;
     }
-    image->fd = fd;
+    image_take_fd(image, fd);
     image->hit = image->in_cache = true;
     image->content = entry.fixed.content;
     memcpy(image->id, entry.fixed.image_id, sizeof image->id);

@@ -162,8 +162,8 @@ static kiln_status place_image(miss *miss, link_output *output, image *image, os
         sources_keep(miss->build, &output->content);
         image->in_cache = true;
         if (store_is_executable(store)) {
-            image->fd =
-                store_open_content(store, STORE_IMAGE, &output->content, identity, &refreshed);
+            image_take_fd(image, store_open_content(store, STORE_IMAGE, &output->content, identity,
+                                                    &refreshed));
             image->path = store_content_path(store, STORE_IMAGE, &output->content);
             if (!image->path)
                 return error_no_memory(error);
@@ -180,7 +180,7 @@ static kiln_status place_image(miss *miss, link_output *output, image *image, os
                                          "again next time"});
     }
     char path[64];
-    image->fd = output->fd;
+    image_take_fd(image, output->fd);
     output->fd = -1;
     os_fd_path(image->fd, path, sizeof path);
     free(image->path);

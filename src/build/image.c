@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "build/store.h"
+#include "os/os.h"
 
 image *image_create(const char *name, const digest *key)
 {
@@ -23,6 +24,22 @@ image *image_create(const char *name, const digest *key)
     return image;
 }
 
+/* Not what a host has put in its place after closing what was not its own. */
+static void close_fd(image *image)
+{
+    if (image->fd >= 0 && os_is_same_file(image->fd, &image->file))
+        close(image->fd);
+}
+
+void image_take_fd(image *image, int fd)
+{
+    os_kind kind;
+    close_fd(image);
+    image->fd = fd;
+    if (fd >= 0)
+        os_identify_fd(fd, &kind, &image->file);
+}
+
 image *image_retain(image *image)
 {
     atomic_fetch_add_explicit(&image->references, 1, memory_order_relaxed);
@@ -33,8 +50,7 @@ void image_release(image *image)
 {
     if (!image || atomic_fetch_sub_explicit(&image->references, 1, memory_order_acq_rel) != 1)
         return;
-    if (image->fd >= 0)
-        close(image->fd);
+    close_fd(image);
     string_list_destroy(&image->host_symbols);
     record_destroy(&image->record);
     free(image->symbol_table);

@@ -20,6 +20,7 @@ typedef struct image {
     char *name; /* of the library */
     char *path; /* what the loader is given */
     int fd; /* open while the image lives: a memfd, or the file in the cache with a shared lock */
+    os_identity file; /* what fd is */
     bool hit;
     bool in_cache; /* path is the cache's file */
     char id[record_image_id_size];
@@ -34,6 +35,8 @@ typedef struct image {
 } image;
 
 image *image_create(const char *name, const digest *key);
+/* Take over the descriptor of the image's file, in place of the one before. */
+void image_take_fd(image *image, int fd);
 image *image_retain(image *image);
 void image_release(image *image);
 

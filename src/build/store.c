@@ -508,7 +508,7 @@ void store_count(store *store, uint64_t hits, uint64_t misses)
         int length =
             snprintf(line, sizeof line, counters_format, (unsigned long long)(old_hits + hits),
                      (unsigned long long)(old_misses + misses));
-        if (pwrite(fd, line, (size_t)length, 0) != length)
+        if (os_write_all(fd, line, (size_t)length))
             (void)!ftruncate(fd, 0);
     }
     close(fd);

@@ -49,8 +49,7 @@ bool is_member(const llvm::MemoryBuffer &buffer)
 std::string member_name(llvm::StringRef title)
 {
     llvm::StringRef name = llvm::sys::path::filename(title);
-    bool is_object = name.ends_with(".o") || name.ends_with(".bc");
-    return is_object ? name.str() : name.str() + ".o";
+    return name.ends_with(".o") ? name.str() : name.str() + ".o";
 }
 
 } // namespace

@@ -61,17 +61,23 @@ std::optional<DriverJob> single_job(Work &work, const std::vector<std::string> &
         return std::nullopt;
     }
     std::vector<DriverJob> jobs = run_driver(arguments, work.files, list);
+    // What one compilation hands to the next goes through a temporary file, which the driver makes.
+    bool several = llvm::any_of(list.messages, [](const Message &message) {
+        return llvm::StringRef(message.text).starts_with("unable to make temporary file");
+    });
+    if (several)
+        list.messages.clear();
     if (list.has_errors())
         return std::nullopt;
     if (jobs.size() == 1 && jobs[0].tool == tool)
         return std::move(jobs[0]);
-    if (jobs.empty())
+    if (jobs.empty() && !several)
         list.add(Severity::Error, "the arguments leave nothing to compile", "clang");
     else
         list.add(
             Severity::Error,
             "the arguments ask for several compilations of one source; remove the options that do "
-            "(-save-temps, -emit-ast, offloading and the like)",
+            "(-save-temps, -emit-ast, -fembed-bitcode, offloading and the like)",
             "clang");
     return std::nullopt;
 }

@@ -22,6 +22,7 @@ struct mapped_image {
     char *path;
     char *name;
     int fd;                /* -1: the image is a file */
+    os_identity file;      /* what fd is: a host may close what is not its own */
     size_t holders;        /* loads that hold it; 0: it waits to leave */
     uint64_t acquisitions; /* how often it was held */
     uint64_t addresses;    /* of its host symbols, as a digest */
@@ -65,7 +66,7 @@ static void destroy_entry(mapped_image *entry)
 {
     if (!entry)
         return;
-    if (entry->fd >= 0)
+    if (entry->fd >= 0 && os_is_same_file(entry->fd, &entry->file))
         close(entry->fd);
     free(entry->id);
     free(entry->path);
@@ -105,12 +106,30 @@ static void insert_entry(mapped_image *entry)
     registry = entry;
 }
 
-/* A path by which the loader finds the descriptor; NULL when out of memory. */
-static char *path_of_descriptor(int fd)
+/* Take over a descriptor, and name it for the loader, which goes by names first: where a host has
+ * closed the number of an image that is still mapped, that name is taken, and another number is
+ * needed. false, with errno: the descriptor is closed. */
+static bool take_descriptor(mapped_image *entry, int fd)
 {
     char path[64];
-    os_fd_path(fd, path, sizeof path);
-    return strdup(path);
+    os_kind kind;
+    for (;;) {
+        entry->fd = fd;
+        os_fd_path(fd, path, sizeof path);
+        os_identify_fd(fd, &kind, &entry->file);
+        if (!os_is_loaded(path)) {
+            entry->path = strdup(path);
+            return entry->path != NULL;
+        }
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
+        int saved = errno;
+        close(entry->fd);
+        errno = saved;
+        if (fd < 0)
+            break;
+    }
+    entry->fd = -1;
+    return false;
 }
 
 /* Names and addresses in no order: FNV-1a (Fowler, Noll, Vo) of each pair, added up. */
@@ -135,14 +154,17 @@ static kiln_status make_entry(const load_image *image, mapped_image **made, kiln
         return error_no_memory(error);
     entry->is_library = true;
     entry->addresses = digest_addresses(image);
-    entry->fd = in_memory ? fcntl(image->fd, F_DUPFD_CLOEXEC, 3) : -1;
-    if (in_memory && entry->fd < 0) {
+    entry->fd = -1;
+    int fd = in_memory ? fcntl(image->fd, F_DUPFD_CLOEXEC, 3) : -1;
+    if (in_memory && (fd < 0 || !take_descriptor(entry, fd))) {
         int saved = errno;
         destroy_entry(entry);
-        return error_set_errno(error, KILN_IO, KILN_PHASE_BIND, saved,
-                               "cannot keep the image of '%s' open", image->name);
+        return saved == ENOMEM ? error_no_memory(error)
+                               : error_set_errno(error, KILN_IO, KILN_PHASE_BIND, saved,
+                                                 "cannot keep the image of '%s' open", image->name);
     }
-    entry->path = in_memory ? path_of_descriptor(entry->fd) : strdup(image->path);
+    if (!in_memory)
+        entry->path = strdup(image->path);
     entry->id = strdup(image->id ? image->id : image->path);
     entry->name = strdup(image->name);
     if (!entry->path || !entry->id || !entry->name) {
@@ -162,17 +184,26 @@ kiln_status mapped_image_acquire(const load_image *image, mapped_image **entry, 
     lock_first();
     mapped_image *found = find_entry(id);
     if (!found) {
+        /* Outside the lock, since the loader is asked; another thread may do the same. */
+        unlock_registry();
         status = make_entry(image, &made, error);
-        if (status == KILN_OK) {
-            insert_entry(made);
-            found = made;
-        }
+        if (status != KILN_OK)
+            return status;
+        lock_registry();
+        found = find_entry(id);
+    }
+    bool inserted = !found;
+    if (!found) {
+        insert_entry(made);
+        found = made;
     } else if (found->addresses == digest_addresses(image)) {
         hold(found);
     } else {
         status = KILN_BIND;
     }
     unlock_registry();
+    if (!inserted)
+        destroy_entry(made);
     if (found && status == KILN_BIND)
         return error_set(error, KILN_BIND, KILN_PHASE_BIND,
                          "library '%s' is loaded already, with other addresses of its host "
@@ -181,7 +212,7 @@ kiln_status mapped_image_acquire(const load_image *image, mapped_image **entry, 
                          image->name);
     if (status == KILN_OK) {
         *entry = found;
-        *is_new = made != NULL;
+        *is_new = inserted;
     }
     return status;
 }
@@ -194,11 +225,12 @@ kiln_status mapped_image_create(const char *what, const void *bytes, size_t size
         return error_no_memory(error);
     made->name = strdup(what);
     made->id = text_print("%s-%u", what, atomic_fetch_add(&created_count, 1));
-    made->fd = os_memfd_with(what, bytes, size, true);
+    made->fd = -1;
+    int fd = os_memfd_with(what, bytes, size, true);
+    bool taken = fd >= 0 && take_descriptor(made, fd);
     int saved = errno;
-    made->path = made->fd >= 0 ? path_of_descriptor(made->fd) : NULL;
-    if (!made->name || !made->id || !made->path) {
-        bool refused = made->fd < 0 && made->name && made->id && saved != ENOMEM;
+    if (!made->name || !made->id || !taken) {
+        bool refused = !taken && made->name && made->id && saved != ENOMEM;
         destroy_entry(made);
         return refused ? error_set_errno(error, KILN_IO, KILN_PHASE_BIND, saved,
                                          "cannot make a file in memory")

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +85,8 @@ bool os_is_same_file(int fd, const os_identity *identity)
     os_identity now;
     if (os_identify_fd(fd, &kind, &now))
         return errno != EBADF;
+    if (identity->inode == 0)
+        return true;
     return now.device == identity->device && now.inode == identity->inode;
 }
 
@@ -217,7 +221,31 @@ int os_read_fd(int fd, uint8_t **bytes, size_t *size)
     return read_to_end(fd, stat.st_size > 0 ? (size_t)stat.st_size + 2 : 4096, bytes, size);
 }
 
-int os_write_all(int fd, const void *bytes, size_t size)
+/* A host with a limit on the size of files would be ended by a signal (SIGXFSZ) where Kiln writes
+ * beyond it, and must only see that writing fails. */
+typedef struct size_guard {
+    sigset_t own, before;
+} size_guard;
+
+static void guard_begin(size_guard *guard)
+{
+    sigemptyset(&guard->own);
+    sigaddset(&guard->own, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &guard->own, &guard->before);
+}
+
+static int guard_end(const size_guard *guard, int result)
+{
+    static const struct timespec at_once;
+    int saved = errno;
+    if (result && saved == EFBIG && !sigismember(&guard->before, SIGXFSZ))
+        sigtimedwait(&guard->own, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+    errno = saved;
+    return result;
+}
+
+static int write_all(int fd, const void *bytes, size_t size)
 {
     const uint8_t *from = bytes;
     while (size > 0) {
@@ -230,6 +258,13 @@ int os_write_all(int fd, const void *bytes, size_t size)
         size -= (size_t)count;
     }
     return 0;
+}
+
+int os_write_all(int fd, const void *bytes, size_t size)
+{
+    size_guard guard;
+    guard_begin(&guard);
+    return guard_end(&guard, write_all(fd, bytes, size));
 }
 
 /* For what neither copy_file_range nor sendfile takes. */
@@ -250,7 +285,7 @@ static int copy_through_memory(int to, int from, off_t offset, size_t size)
     return 0;
 }
 
-int os_copy_fd(int to, int from, size_t size)
+static int copy_fd(int to, int from, size_t size)
 {
     off_t offset = 0;
     bool by_range = true;
@@ -273,6 +308,13 @@ int os_copy_fd(int to, int from, size_t size)
         by_range = false;
     }
     return 0;
+}
+
+int os_copy_fd(int to, int from, size_t size)
+{
+    size_guard guard;
+    guard_begin(&guard);
+    return guard_end(&guard, copy_fd(to, from, size));
 }
 
 /* ---- directories and publication ---- */

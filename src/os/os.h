@@ -29,7 +29,8 @@ typedef enum os_kind { OS_ABSENT, OS_FILE, OS_DIRECTORY, OS_OTHER } os_kind;
 int os_identify(int at, const char *path, os_kind *kind, os_identity *identity);
 int os_identify_fd(int fd, os_kind *kind, os_identity *identity);
 /* Whether a descriptor still is the file of that identity: some hosts close numbers that are not
- * theirs (closefrom), and then use them for something else. */
+ * theirs (closefrom), and then use them for something else. Of an identity that could not be taken, which is
+ * all zero, every open file is. */
 bool os_is_same_file(int fd, const os_identity *identity);
 /* What a name itself stands for: a symbolic link may lead somewhere or not. */
 typedef enum os_name { OS_NAME_ABSENT, OS_NAME_LINK, OS_NAME_OTHER } os_name;

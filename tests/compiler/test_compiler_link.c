@@ -514,6 +514,35 @@ static void unused_members_do_not_matter(void **state)
     kiln__wire__link_reply__free_unpacked(reply, NULL);
 }
 
+static bool holds(int fd, const char *text)
+{
+    char bytes[16384];
+    ssize_t size = pread(fd, bytes, sizeof bytes, 0);
+    return size > 0 && memmem(bytes, (size_t)size, text, strlen(text)) != NULL;
+}
+
+/* Not by the cache's names of the objects; and nothing that is extracted replaces a source. */
+static void members_are_named_by_their_sources(void **state)
+{
+    (void)state;
+    int fd = object_of("one.c", "int one(void) { return 1; }\n");
+    link_builder link;
+    link_init(&link, KILN__WIRE__OUTPUT_KIND__ARCHIVE, "");
+    add_fd(&link, "src/one.c", fd, false);
+    add_fd(&link, "two.o", object_of("two.c", "int two(void) { return 2; }\n"), false);
+    char object[16384];
+    ssize_t size = pread(fd, object, sizeof object, 0);
+    add_input(&link, "src/three.cpp")->path =
+        bytes_of(write_bytes("0123456789abcdef.o", object, (size_t)size));
+    Kiln__Wire__LinkReply *reply = link_ok(&link);
+    int archive = lead.fds[reply->output_fd];
+    assert_true(holds(archive, "one.c.o/ "));
+    assert_true(holds(archive, "two.o/ "));
+    assert_true(holds(archive, "three.cpp.o/ "));
+    assert_false(holds(archive, "0123456789abcdef.o"));
+    kiln__wire__link_reply__free_unpacked(reply, NULL);
+}
+
 static void archives_alone_are_taken_whole(void **state)
 {
     (void)state;
@@ -704,6 +733,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unversioned_libraries_win_over_host_symbols, begin, end),
         cmocka_unit_test_setup_teardown(the_symbol_table_lists_what_is_exported, begin, end),
         cmocka_unit_test_setup_teardown(unused_members_do_not_matter, begin, end),
+        cmocka_unit_test_setup_teardown(members_are_named_by_their_sources, begin, end),
         cmocka_unit_test_setup_teardown(archives_alone_are_taken_whole, begin, end),
         cmocka_unit_test_setup_teardown(objects_and_bitcode_merge, begin, end),
         cmocka_unit_test_setup_teardown(bad_inputs_are_named, begin, end),

@@ -91,6 +91,7 @@ static const struct {
     const char *says;
 } refused[] = {
     {{"-save-temps"}, "several compilations"},
+    {{"-fembed-bitcode"}, "several compilations"},
     {{"-fplugin=/usr/lib/llvm-22/lib/LLVMPolly.so"}, "plugin"},
     {{"-fpass-plugin=/usr/lib/llvm-22/lib/LLVMPolly.so"}, "plugin"},
     {{"-Xclang", "-load", "-Xclang", "x.so"}, "plugin"},

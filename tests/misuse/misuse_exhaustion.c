@@ -441,7 +441,6 @@ static int under_file_size_limit(void *unused)
     (void)unused;
     kiln_spec *spec = simple_project(1);
     struct rlimit limit = {.rlim_cur = 1024, .rlim_max = RLIM_INFINITY};
-    signal(SIGXFSZ, SIG_IGN);
     CHECK_INT(setrlimit(RLIMIT_FSIZE, &limit), 0);
     load_result result = try_load(CACHE, spec);
     return result.status == KILN_INTERNAL || (result.status == KILN_OK && result.value != 1);

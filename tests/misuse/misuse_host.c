@@ -475,6 +475,10 @@ static int close_all_and_go_on(void *session)
     enum { numbers = 64 };
     struct stat before[numbers], after[numbers];
     works(session);
+    write_file(scratch("kept.c"), "int value(void) { return 7; }\n");
+    kiln_library *kept = load_file(session, scratch("kept.c"));
+    closefrom(3);
+    works(session); /* not the one that is still mapped */
     closefrom(3);
     for (int i = 3; i < numbers; i++) {
         char *path = scratch("own%d", i);
@@ -483,6 +487,8 @@ static int close_all_and_go_on(void *session)
     }
     works(session);
     works(session);
+    CHECK_INT(call_int(kept, "value"), 7);
+    CHECK_STATUS(kiln_library_close(kept), KILN_OK, NULL);
     kiln_session_destroy(session);
     for (int i = 3; i < numbers; i++) {
         CHECK_INT(fstat(i, &after[i]), 0);

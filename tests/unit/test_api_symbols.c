@@ -203,6 +203,8 @@ static void test_names_without_parameters(void **state)
     check_function("str[abi:cxx11]", "_Z3strB5cxx11v");
     check_function("str", "_Z3strB5cxx11v");
     check_function("str()", "_Z3strB5cxx11v");
+    check_function("str(void)", "_Z3strB5cxx11v");
+    check_function("::ns::g", "_ZN2ns1gEjRKi");
     check_function("std::vector<int, std::allocator<int>>::size", "_ZNSt6vectorIiSaIiEE4sizeEv");
 }
 
