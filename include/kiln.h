@@ -33,7 +33,8 @@
  *   - "Blocks" means that the call may wait for compilation; the others return in microseconds or
  *     do bounded file-system work.
  *   - After fork() the child may go on using Kiln: it starts a compiler process of its own when it
- *     needs one.
+ *     needs one. Neither does a session mind a host that closes every descriptor (closefrom).
+ *   - A call needs up to 64 KiB of stack, beside what constructors and callbacks use.
  *
  * Sources run with the privileges of the process that loads them. Loading a source is running it.
  */
@@ -224,7 +225,8 @@ typedef struct kiln_session_options {
 } kiln_session_options;
 
 /* Create a session. Starts no process and reads no file but the cache directory's. The caller
- * destroys it. Does not block. Errors: INVALID_ARGUMENT, UNSUPPORTED (options of a newer header),
+ * destroys it. Does not block. Errors: INVALID_ARGUMENT (also: the cache directory is the empty
+ * string, $KILN_JOBS is no number from 1 to 4095), UNSUPPORTED (options of a newer header),
  * NO_MEMORY, IO. Since 0.1. */
 KILN_API kiln_status kiln_session_create(const kiln_session_options *options,
                                          kiln_session **session, kiln_error **error);

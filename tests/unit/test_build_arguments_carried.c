@@ -64,8 +64,8 @@ static void test_what_is_handed_to_the_linker(void **state)
     check_refused(LIST("-Wl,-Map", "-O2"), 0, 1);
     check_refused(LIST("-Wl,--save-temps"), 0, 1);
     check_taken_as_is(LIST("-Wl,-z,now", "-Wl,-rpath,/x", "-Wl,--as-needed", "-Wl,-omagic",
-                           "-Wl,--orphan-handling=warn", "-Wl,-v", "-Wl,--trace", "-Xlinker",
-                           "-z", "-Xlinker", "origin", "-Wl,"));
+                           "-Wl,--orphan-handling=warn", "-Wl,-v", "-Wl,--trace", "-Xlinker", "-z",
+                           "-Xlinker", "origin", "-Wl,"));
 }
 
 static void test_what_is_handed_to_llvm(void **state)
