@@ -11,9 +11,24 @@ static bool is_word(char c)
     return isalnum((unsigned char)c) || c == '_';
 }
 
+static void replace_all(char *name, const char *full, const char *usual)
+{
+    size_t full_length = strlen(full), usual_length = strlen(usual);
+    for (char *at = name; (at = strstr(at, full)); at += usual_length) {
+        memcpy(at, usual, usual_length);
+        memmove(at + usual_length, at + full_length, strlen(at + full_length) + 1);
+    }
+}
+
 void cxx_name_squeeze(char *name)
 {
     char *to = name;
+    replace_all(name,
+                "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char>>",
+                "std::string");
+    replace_all(name,
+                "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >",
+                "std::string");
     for (const char *from = strncmp(name, "::", 2) == 0 ? name + 2 : name; *from; from++)
         if (strncmp(from, "(void)", 6) == 0) {
             *to++ = '(';

@@ -8,7 +8,7 @@
 
 /* Take out what people do not write, in place: spaces that mean nothing (`f(int, char)` is
  * `f(int,char)`), ABI tags (`f[abi:cxx11]()`), the `::` that all could begin with; and
- * put `f()` for `f(void)`. */
+ * put `f()` for `f(void)`, `std::string` for what it stands for. */
 void cxx_name_squeeze(char *name);
 
 /* Whether a symbol's demangled name answers to `asked`, which is squeezed: in full, or without what

@@ -24,6 +24,10 @@ static const known symbols[] = {
     {"_Z2cbPFviE", "cb(void (*)(int))", FUNCTION},
     {"_Z3addIiiEDTplfp_fp0_ET_T0_", "decltype(fp + fp0) add<int, int>(int, int)", FUNCTION},
     {"_Z3strB5cxx11v", "str[abi:cxx11]()", FUNCTION},
+    {"_Z4joinNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEERKS4_",
+     "join(std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char>>, "
+     "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char>> const&)",
+     FUNCTION},
     {"_Z4makeIiESt6vectorIT_SaIS1_EEv", "std::vector<int, std::allocator<int>> make<int>()",
      FUNCTION},
     {"_Z5allocIiEPT_m", "int* alloc<int>(unsigned long)", FUNCTION},
@@ -205,6 +209,8 @@ static void test_names_without_parameters(void **state)
     check_function("str()", "_Z3strB5cxx11v");
     check_function("str(void)", "_Z3strB5cxx11v");
     check_function("::ns::g", "_ZN2ns1gEjRKi");
+    check_function("join(std::string, std::string const&)",
+                   "_Z4joinNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEERKS4_");
     check_function("std::vector<int, std::allocator<int>>::size", "_ZNSt6vectorIiSaIiEE4sizeEv");
 }
 
