@@ -324,9 +324,9 @@ KILN_API kiln_status kiln_spec_add_package(kiln_spec *spec, const char *package)
 
 /* Lend the host's function or data to the library under a name. It is found after the library's own
  * definitions, its dependencies, archives and shared libraries, and before the symbols that the
- * process exports. The address must stay valid while the library is loaded. One build of a library is mapped
- * once in a process: loading it again with other addresses while it is mapped is a BIND error.
- * Since 0.1. */
+ * process exports. The address must stay valid while the library is loaded. While a
+ * library is loaded, loading it with other addresses gives another library beside it, with a state
+ * of its own. Since 0.1. */
 KILN_API kiln_status kiln_spec_add_host_symbol(kiln_spec *spec, const char *name,
                                                const void *address);
 

@@ -65,6 +65,7 @@ static void library_free(kiln_library *library)
     symbol_index_destroy(library->symbols);
     pthread_mutex_destroy(&library->symbols_mutex);
     image_release(library->image);
+    lending_release(library->lending);
     free(library->dependencies);
     free(library);
 }
@@ -306,6 +307,7 @@ static kiln_library *library_create(binding *binding, size_t index, loaded *load
     library->global = binding->options->global;
     library->dependencies = dependencies;
     library->lent = binding->lent[index];
+    library->lending = lending_retain(node->lending);
     memcpy(library->seconds, node->image->seconds, sizeof library->seconds);
     digest_hex(&node->image->key, library->key);
     pthread_mutex_init(&library->symbols_mutex, NULL);

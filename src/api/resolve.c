@@ -237,6 +237,7 @@ kiln_status node_build_begin(const closure *closure, const node *node, const bui
     out->build.inherited = &out->inherited;
     out->build.dependencies = out->dependencies;
     out->build.providers = out->providers;
+    out->build.lending_number = lending_number(node->lending);
     if (done)
         return KILN_OK;
     node_build_end(out);
@@ -314,7 +315,7 @@ static kiln_status visit(walk *walk, kiln_spec *spec, size_t *index)
     node_build building = {0};
     kiln_status status = spec_check(spec, walk->error);
     node.dependencies = calloc(node.dependency_count + 1, sizeof *node.dependencies);
-    if (status == KILN_OK && !node.dependencies)
+    if (status == KILN_OK && (!node.dependencies || !lending_acquire(spec, &node.lending)))
         status = error_no_memory(walk->error);
     if (status == KILN_OK)
         status = visit_dependencies(walk, spec, node.dependencies);
@@ -334,6 +335,7 @@ static kiln_status visit(walk *walk, kiln_spec *spec, size_t *index)
     }
     if (!place) {
         image_release(node.image);
+        lending_release(node.lending);
         free(node.dependencies);
         kiln_spec_destroy(spec);
         return status;
@@ -392,6 +394,7 @@ void closure_destroy(closure *closure)
     for (size_t i = 0; i < closure->count; i++) {
         kiln_spec_destroy(closure->nodes[i].spec);
         image_release(closure->nodes[i].image);
+        lending_release(closure->nodes[i].lending);
         free(closure->nodes[i].dependencies);
     }
     free(closure->nodes);

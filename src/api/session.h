@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "api/lending.h"
 #include "build/build.h"
 #include "load/load.h"
 
@@ -33,6 +34,7 @@ struct kiln_library {
     unsigned references; /* handed out, and by dependents; guarded by the session's mutex */
     bool global;
     digest lent; /* names and addresses of the host symbols that it took */
+    lending *lending;
     char key[digest_hex_size];
     kiln_library **dependencies;
     size_t dependency_count;
@@ -89,6 +91,7 @@ typedef struct node {
     image *image;
     size_t *dependencies; /* indices of direct ones */
     size_t dependency_count;
+    lending *lending; /* of its host symbols; a reference, or NULL */
 } node;
 
 typedef struct closure {

@@ -19,10 +19,12 @@ static void before_fork(void)
         compiler_before_fork(session->compiler);
         store_before_fork(session->store);
     }
+    lending_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
+    lending_after_fork();
     for (kiln_session *session = sessions; session; session = session->next) {
         store_after_fork(session->store);
         compiler_after_fork(session->compiler, false);
@@ -35,6 +37,7 @@ static void after_fork_in_parent(void)
 /* The flights' threads do not exist here; nobody waits for them either. */
 static void after_fork_in_child(void)
 {
+    lending_after_fork();
     for (kiln_session *session = sessions; session; session = session->next) {
         store_after_fork(session->store);
         compiler_after_fork(session->compiler, true);

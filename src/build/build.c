@@ -33,6 +33,7 @@ key_context build_key_context(const build *build)
                          .provider_count = build->provider_count,
                          .output = build->output,
                          .codegen_units = build_codegen_units(build),
+                         .lending_number = build->lending_number,
                          .merge = build->merge};
 }
 

@@ -48,6 +48,7 @@ typedef struct build {
     size_t provider_count;
     uint32_t output; /* wire.proto's OutputKind */
     bool merge;
+    unsigned lending_number; /* which set of host symbols it is to be lent: api/lending.h */
 
     unit_list units;
     string_list environment;

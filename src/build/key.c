@@ -213,6 +213,10 @@ void key_of_library(const kiln_spec *spec, const unit_list *units, const key_con
     add_headers(spec, context, list);
     value = digest_of(spec->name, strlen(spec->name));
     add(list, &value, "name");
+    if (context->lending_number) {
+        value = digest_of(&context->lending_number, sizeof context->lending_number);
+        add(list, &value, "set of host symbols");
+    }
     add_list(list, &spec->packages, "%s", "package");
     for (size_t i = 0; i < context->dependency_ids->count; i++) {
         const char *id = context->dependency_ids->items[i];

@@ -39,6 +39,7 @@ typedef struct key_context {
     const string_list *package_arguments; /* of a unit: what packages came to; else NULL */
     uint32_t output;                      /* wire.proto's OutputKind */
     uint32_t codegen_units;
+    unsigned lending_number; /* of a library */
     bool merge;
 } key_context;
 

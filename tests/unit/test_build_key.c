@@ -142,6 +142,11 @@ static void change_pieces(fixture *f)
 {
     f->context.codegen_units = 1;
 }
+
+static void change_lending(fixture *f)
+{
+    f->context.lending_number = 1;
+}
 static void change_merge(fixture *f)
 {
     f->context.merge = true;
@@ -270,6 +275,7 @@ static const change changes[] = {
     {NAMED(change_directory), .of_library = true, .of_unit = true},
     {NAMED(change_output), .of_library = true, .of_unit = true},
     {NAMED(change_pieces), .of_library = true, .of_unit = true},
+    {NAMED(change_lending), .of_library = true, .of_unit = false},
     {NAMED(change_merge), .of_library = true, .of_unit = true},
     {NAMED(change_inherited), .of_library = true, .of_unit = true},
     {NAMED(change_standard), .of_library = true, .of_unit = true},
