@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "build/build_link.h"
+#include "build/sources.h"
 #include "os/os.h"
 
 enum { max_attempts = 4 };

@@ -58,7 +58,7 @@ static void name_content(const memory_file *file, char id[sources_id_size])
     char hex[digest_hex_size];
     digest content = digest_of(file->bytes, file->size);
     digest_hex(&content, hex);
-    snprintf(id, sources_id_size, "%s", hex);
+    snprintf(id, sources_id_size, "%.*s", sources_id_size - 1, hex);
 }
 
 /* Of several prefixes that fit, Clang takes the last: longer paths come after those that they begin

@@ -191,6 +191,11 @@ TimeLimit::~TimeLimit()
     own_deadline->store(0);
 }
 
+double TimeLimit::seconds()
+{
+    return seconds_a_request;
+}
+
 ChildProcess ChildProcess::fork_waiting()
 {
     ChildProcess child;

@@ -36,6 +36,8 @@ class TimeLimit
   public:
     TimeLimit();
     ~TimeLimit();
+    // What it is; 0: none.
+    static double seconds();
     TimeLimit(const TimeLimit &) = delete;
     TimeLimit &operator=(const TimeLimit &) = delete;
 };

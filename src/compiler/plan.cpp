@@ -8,9 +8,11 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/StringSaver.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <sys/file.h>
+#include <unistd.h>
 
 namespace kiln
 {
@@ -18,21 +20,28 @@ namespace
 {
 
 // Take the lock, which lives as long as the job: the file is opened anew, since a lock on the
-// host's own open file would be shared by every process that the host forks.
+// host's own open file would be shared by every process that the host forks. Who holds it may be
+// stopped, in a debugger say: the wait ends with the limit of time, and what is then built twice is
+// published by whoever is the last. So it is asked for again and again, as flock knows no timeout.
 bool take_lock(int lent_fd, bool &waited, DiagnosticList &list)
 {
+    constexpr useconds_t first_pause_us = 500, longest_pause_us = 20000;
     std::string path = "/proc/self/fd/" + std::to_string(lent_fd);
     int fd = gate_open_unrecorded(path.c_str());
-    bool taken = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
-    waited = fd >= 0 && !taken && errno == EWOULDBLOCK;
-    while (waited && !taken) {
-        taken = flock(fd, LOCK_EX) == 0;
-        if (!taken && errno != EINTR)
+    double limit = TimeLimit::seconds(), start = steady_seconds();
+    for (useconds_t pause_us = first_pause_us; fd >= 0;) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno != EWOULDBLOCK && errno != EINTR)
             break;
+        waited = true;
+        if (limit > 0 && steady_seconds() - start > limit)
+            return true;
+        usleep(pause_us);
+        pause_us = std::min(2 * pause_us, longest_pause_us);
     }
-    if (!taken)
-        list.add(Severity::Error, std::string("cannot take the build's lock: ") + strerror(errno));
-    return taken;
+    list.add(Severity::Error, std::string("cannot take the build's lock: ") + strerror(errno));
+    return false;
 }
 
 // The line that may hold the comment. A byte order mark is no text, to Clang neither.

@@ -171,6 +171,25 @@ static void the_lock_is_held_until_the_job_ends(void **state)
     close(theirs);
 }
 
+/* A host that is stopped in the middle of a build keeps its lock. */
+static void nobody_waits_for_a_lock_without_end(void **state)
+{
+    (void)state;
+    const char *path = write_file("held", "");
+    int ours = open(path, O_RDWR | O_CLOEXEC), theirs = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(ours, LOCK_EX), 0);
+    Kiln__Wire__Plan plan = KILN__WIRE__PLAN__INIT;
+    plan.has_lock = true;
+    job lead;
+    job_begin(&zygote, &lead, &(job_options){.seconds = 1});
+    Kiln__Wire__PlanReply *reply = job_plan(&lead, &plan, &theirs, 1);
+    assert_true(reply->ok && reply->waited);
+    kiln__wire__plan_reply__free_unpacked(reply, NULL);
+    job_end(&lead);
+    close(ours);
+    close(theirs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_comment_without_a_name_is_an_error),
         cmocka_unit_test(missing_packages_are_named),
         cmocka_unit_test(the_lock_is_held_until_the_job_ends),
+        cmocka_unit_test(nobody_waits_for_a_lock_without_end),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
