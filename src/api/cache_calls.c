@@ -18,6 +18,8 @@ static kiln_status store_of(kiln_session **session, store **store, kiln_error **
     if (!*session)
         return error_no_memory(error);
     *store = (*session)->store;
+    if (*store)
+        store_check_root(*store);
     return *store ? KILN_OK
                   : error_set(error, KILN_NOT_FOUND, KILN_PHASE_LOOKUP,
                               "this session works without a cache");

@@ -79,14 +79,21 @@ static void tell_closed(kiln_session *session, const char *name)
 }
 
 /* An image that cannot leave yet: session_collect tells when it has. */
-static void await_departure(kiln_session *session, image *image)
+static void await_departure(kiln_session *session, const kiln_library *library)
 {
     pthread_mutex_lock(&session->mutex);
-    struct image **place = array_add((void **)&session->departing, &session->departing_count,
-                                     &session->departing_capacity, sizeof *place);
+    departure *place = array_add((void **)&session->departing, &session->departing_count,
+                                 &session->departing_capacity, sizeof *place);
     if (place)
-        *place = image_retain(image);
+        *place = (departure){.image = image_retain(library->image),
+                             .lending = lending_retain(library->lending)};
     pthread_mutex_unlock(&session->mutex);
+}
+
+void departure_end(departure *departure)
+{
+    image_release(departure->image);
+    lending_release(departure->lending);
 }
 
 kiln_status library_release(kiln_library *library)
@@ -105,7 +112,7 @@ kiln_status library_release(kiln_library *library)
     if (status == KILN_OK)
         tell_closed(session, library->image->name);
     else
-        await_departure(session, library->image);
+        await_departure(session, library);
     for (size_t i = 0; i < library->dependency_count; i++)
         library_release(library->dependencies[i]);
     library_free(library);
@@ -120,19 +127,19 @@ void session_collect(kiln_session *session)
     }
     load_collect();
     for (;;) {
-        image *gone = NULL;
+        departure gone = {0};
         pthread_mutex_lock(&session->mutex);
-        for (size_t i = 0; i < session->departing_count && !gone; i++) {
-            if (load_is_mapped(session->departing[i]->id))
+        for (size_t i = 0; i < session->departing_count && !gone.image; i++) {
+            if (load_is_mapped(session->departing[i].image->id))
                 continue;
             gone = session->departing[i];
             session->departing[i] = session->departing[--session->departing_count];
         }
         pthread_mutex_unlock(&session->mutex);
-        if (!gone)
+        if (!gone.image)
             return;
-        tell_closed(session, gone->name);
-        image_release(gone);
+        tell_closed(session, gone.image->name);
+        departure_end(&gone);
     }
 }
 
@@ -201,7 +208,7 @@ static bool binding_begin(binding *binding)
         binding->images[i] = (load_image){.name = image->name,
                                           .id = image->id,
                                           .path = image->path,
-                                          .fd = in_memory ? image->fd : -1};
+                                          .fd = in_memory ? image_fd(image) : -1};
         if (!lend_symbols(binding, i))
             return false;
     }
@@ -241,12 +248,13 @@ static bool take_descriptors(const binding *binding, const size_t *indices, load
         os_kind kind, there = OS_ABSENT;
         os_identity identity, identity_there;
         const image *image = binding->closure->nodes[indices[i]].image;
-        if (images[i].fd >= 3 || os_identify_fd(image->fd, &kind, &identity))
+        int fd = image_fd(image);
+        if (images[i].fd >= 3 || fd < 0 || os_identify_fd(fd, &kind, &identity))
             continue;
         if (os_identify(AT_FDCWD, image->path, &there, &identity_there) == 0 &&
             there != OS_ABSENT && os_identity_equal(&identity, &identity_there))
             continue;
-        images[i].fd = image->fd;
+        images[i].fd = fd;
         any = true;
     }
     return any;

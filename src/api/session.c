@@ -158,7 +158,7 @@ void kiln_session_destroy(kiln_session *session)
     }
     session_collect(session);
     for (size_t i = 0; i < session->departing_count; i++)
-        image_release(session->departing[i]);
+        departure_end(&session->departing[i]);
     free(session->departing);
     for (size_t i = 0; i < session->uncached_count; i++)
         image_release(session->uncached[i]);

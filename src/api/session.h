@@ -43,6 +43,12 @@ struct kiln_library {
     struct symbol_index *symbols;  /* made at the first need */
 };
 
+/* An image that waits to leave, with the host symbols that it has until then. */
+typedef struct departure {
+    image *image;
+    lending *lending;
+} departure;
+
 struct kiln_session {
     kiln_session *next; /* of all sessions */
     pthread_mutex_t mutex;
@@ -54,7 +60,7 @@ struct kiln_session {
     image **
         uncached; /* images that no cache keeps, while a library of theirs may be asked for again */
     size_t uncached_count, uncached_capacity;
-    image **departing; /* closed, but not out of the address space yet */
+    struct departure *departing; /* closed, but not out of the address space yet */
     size_t departing_count, departing_capacity;
     kiln_load *loads;
     unsigned busy;  /* loads under way, of any kind */
@@ -139,6 +145,7 @@ kiln_status session_bind(kiln_session *session, const closure *closure, const bi
 kiln_status bind_options_read(const kiln_session *session, const kiln_load_options *options,
                               bind_options *out, kiln_error **error);
 kiln_status library_release(kiln_library *library);
+void departure_end(departure *departure);
 /* Forget images that no cache keeps and no library is made of: a load has ended without one. */
 void session_forget_unused(kiln_session *session);
 /* Let go what has become free since it was closed, and tell of it. */

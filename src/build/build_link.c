@@ -94,8 +94,10 @@ static bool add_dependency(miss *miss, size_t index, request *request)
     kiln__wire__link_dependency__init(dependency);
     request->dependency_pointers[index] = dependency;
     dependency->image_id = wire_bytes(image->id);
-    dependency->has_fd = true;
-    return job_attach(&miss->lead, image->fd, &dependency->content_fd);
+    int fd = image_fd(image);
+    dependency->has_fd = fd >= 0;
+    dependency->path = wire_bytes(image->path);
+    return fd < 0 || job_attach(&miss->lead, fd, &dependency->content_fd);
 }
 
 static bool fill(miss *miss, const char *image_id, uint32_t output, request *request)

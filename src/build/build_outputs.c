@@ -73,7 +73,6 @@ static const char list_magic[8] = {'K', 'I', 'L', 'N', 'O', 'U', 'T', '\n'};
 
 typedef struct list_item {
     digest content;
-    os_identity identity;
     uint64_t size;
     uint64_t path_size; /* without a NUL */
 } list_item;
@@ -81,7 +80,7 @@ typedef struct list_item {
 static bool open_item(work *work, const list_item *item, const char *path)
 {
     store *store = work->build->context->store;
-    os_identity identity = item->identity;
+    os_identity identity = {0}; /* not in the list, which is flushed alone: its digest tells */
     bool refreshed;
     int fd = store_open_content(store, STORE_OBJECT, &item->content, &identity, &refreshed);
     if (fd < 0)
@@ -234,11 +233,12 @@ static kiln_status take_unit(work *work, const unit_result *result, const char *
                              bool *complete, kiln_error **error)
 {
     list_item item = {.content = result->content, .size = result->size, .path_size = strlen(path)};
+    os_identity identity = {0};
     bool refreshed;
     int opened = -1, fd = result->fd;
     if (fd < 0 && result->path)
         fd = opened = store_open_content(work->build->context->store, STORE_OBJECT,
-                                         &result->content, &item.identity, &refreshed);
+                                         &result->content, &identity, &refreshed);
     bool done = fd >= 0 && add_output(work->outputs, path, item.path_size, fd, (size_t)result->size,
                                       result->hit);
     int errno_value = errno;

@@ -32,6 +32,7 @@ struct compiler {
     pthread_mutex_t mutex; /* guards what follows; the store's is taken under it */
     int control;           /* -1: no process */
     os_identity socket;    /* what `control` is */
+    os_identity process;   /* what `pidfd` is */
     int pidfd;
     bool identified;
     digest identity;
@@ -92,12 +93,20 @@ kiln_status compiler_create(const compiler_options *options, compiler **out, kil
 
 /* ---- starting and ending the process; the mutex is held ---- */
 
-/* What the host has closed may be something of its own by now, which is to be left alone. The
- * process at the other end has noticed, and ended. */
+/* What the host has closed may be something of its own by now, which is to be left alone. Without the
+ * one the other is of no use; the process has noticed, and ended. */
 static void forget_if_taken(compiler *compiler)
 {
-    if (compiler->control >= 0 && !os_is_same_file(compiler->control, &compiler->socket))
-        compiler->control = compiler->pidfd = -1;
+    bool has_socket =
+        compiler->control >= 0 && os_is_same_file(compiler->control, &compiler->socket);
+    bool has_process = compiler->pidfd >= 0 && os_is_same_file(compiler->pidfd, &compiler->process);
+    if (has_socket && has_process)
+        return;
+    if (has_socket)
+        close(compiler->control);
+    if (has_process)
+        close(compiler->pidfd);
+    compiler->control = compiler->pidfd = -1;
 }
 
 static void drop_connection(compiler *compiler)
@@ -228,10 +237,14 @@ static kiln_status spawn(compiler *compiler, kiln_error **error)
     if (host >= 0)
         close(host);
     os_kind kind;
-    if (status == KILN_OK && os_identify_fd(sockets[0], &kind, &compiler->socket) == 0)
+    compiler->socket = compiler->process = (os_identity){0};
+    os_identify_fd(sockets[0], &kind, &compiler->socket);
+    if (status == KILN_OK) {
+        os_identify_fd(compiler->pidfd, &kind, &compiler->process);
         compiler->control = sockets[0];
-    else
+    } else {
         close(sockets[0]);
+    }
     return status;
 }
 

@@ -24,11 +24,16 @@ image *image_create(const char *name, const digest *key)
     return image;
 }
 
-/* Not what a host has put in its place after closing what was not its own. */
+int image_fd(const image *image)
+{
+    return image->fd >= 0 && os_is_same_file(image->fd, &image->file) ? image->fd : -1;
+}
+
 static void close_fd(image *image)
 {
-    if (image->fd >= 0 && os_is_same_file(image->fd, &image->file))
-        close(image->fd);
+    int fd = image_fd(image);
+    if (fd >= 0)
+        close(fd);
 }
 
 void image_take_fd(image *image, int fd)

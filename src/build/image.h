@@ -35,6 +35,8 @@ typedef struct image {
 } image;
 
 image *image_create(const char *name, const digest *key);
+/* Its descriptor, or -1 where the host has closed it, or made something of its own of the number. */
+int image_fd(const image *image);
 /* Take over the descriptor of the image's file, in place of the one before. */
 void image_take_fd(image *image, int fd);
 image *image_retain(image *image);

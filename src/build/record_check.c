@@ -136,7 +136,7 @@ static bool is_system(const checker *checker, const result_directory *directory)
 
 /* What a look at a directory itself told. */
 typedef struct directory_look {
-    bool looked, same, still_absent;
+    bool looked, looked_itself, same, still_absent;
     os_kind kind;
     os_identity identity;
 } directory_look;
@@ -154,6 +154,7 @@ static directory_look look_at(const checker *checker, const result_directory *di
         look.still_absent = true;
         return look;
     }
+    look.looked_itself = true;
     if (os_identify(AT_FDCWD, path, &look.kind, &look.identity))
         look.kind = OS_ABSENT;
     if (look.kind == OS_ABSENT)
@@ -230,6 +231,9 @@ static bool check_directory(checker *checker, result_directory *directory)
     directory_look look = look_at(checker, directory, prefix);
     if (checker->same)
         checker->same[directory - checker->view.directories] = look.same;
+    /* What spoke for it has changed, and is going to be taken as it is now: it speaks no longer. */
+    if (directory->missing_from && look.looked_itself)
+        directory->missing_from = 0;
     size_t unknown = count_unknown(checker, directory, &look);
     int at = unknown >= worth_opening ? os_open_directory(AT_FDCWD, prefix) : -1;
     bool holds = unknown == 0 || check_names(checker, directory, &look, at >= 0 ? at : AT_FDCWD,

@@ -85,26 +85,28 @@ bool sources_add_debug_paths(const build *build, string_list *arguments)
     return done;
 }
 
+/* The note goes first: what it names is not swept. */
 void sources_keep(const build *build, const digest *content)
 {
     size_t count;
     store *store = build->context->store;
     memory_file *files = list_files(build, &count);
     text note = {0};
+    char id[sources_id_size], hex[digest_hex_size], name[128];
     for (size_t i = 0; files && i < count; i++) {
-        char id[sources_id_size];
         name_content(&files[i], id);
-        char *name = text_print("sources/%s/kiln/%s/%s", id, files[i].library, files[i].path);
-        if (name)
-            store_write_file(store, name, files[i].bytes, files[i].size);
-        free(name);
         text_format(&note, "%s\n", id);
     }
-    if (count && files && !note.failed) {
-        char hex[digest_hex_size], name[128];
-        digest_hex(content, hex);
-        snprintf(name, sizeof name, "debug/%s", hex);
-        store_write_file(store, name, text_string(&note), note.length);
+    digest_hex(content, hex);
+    snprintf(name, sizeof name, "debug/%s", hex);
+    bool noted = files && count && !note.failed &&
+                 store_write_file(store, name, text_string(&note), note.length);
+    for (size_t i = 0; noted && i < count; i++) {
+        name_content(&files[i], id);
+        char *path = text_print("sources/%s/kiln/%s/%s", id, files[i].library, files[i].path);
+        if (path)
+            store_write_file(store, path, files[i].bytes, files[i].size);
+        free(path);
     }
     text_destroy(&note);
     free(files);

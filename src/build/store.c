@@ -196,7 +196,8 @@ static bool restore_root(store *store)
     }
     /* The number stays, so that other threads can go on using it. */
     pthread_mutex_lock(&store->mutex);
-    bool done = dup3(directory, store->directory, O_CLOEXEC) >= 0 &&
+    bool done = os_is_same_file(store->directory, &store->root) &&
+                dup3(directory, store->directory, O_CLOEXEC) >= 0 &&
                 os_identify_fd(directory, &(os_kind){OS_DIRECTORY}, &store->root) == 0;
     pthread_mutex_unlock(&store->mutex);
     close(directory);
@@ -352,16 +353,18 @@ int store_open_content(store *store, store_kind kind, const digest *content, os_
         close(fd);
         return -1;
     }
-    if (os_identity_equal(identity, &actual) || was_verified(store, content, &actual))
+    if (os_identity_equal(identity, &actual))
         return fd;
-    if (!digest_is_right(fd, actual.size, content)) {
-        unlinkat(store->directory, name, 0);
-        close(fd);
-        return -1;
+    if (!was_verified(store, content, &actual)) {
+        if (!digest_is_right(fd, actual.size, content)) {
+            unlinkat(store->directory, name, 0);
+            close(fd);
+            return -1;
+        }
+        remember_verified(store, content, &actual);
+        *refreshed = true;
     }
-    remember_verified(store, content, &actual);
     *identity = actual;
-    *refreshed = true;
     return fd;
 }
 
@@ -497,6 +500,7 @@ void store_count(store *store, uint64_t hits, uint64_t misses)
 {
     if (hits == 0 && misses == 0)
         return;
+    store_check_root(store);
     int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     int fd = openat(store->directory, "statistics", flags, 0600);
     if (fd < 0)

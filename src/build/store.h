@@ -43,7 +43,7 @@ bool store_read_record(store *store, const digest *key, record *record);
 bool store_write_record(store *store, const digest *key, record *record);
 
 /* Open a content for reading, whole and as it was published: its identity is `identity`, or its
- * digest is right, and then *identity is updated and *refreshed set. The descriptor holds a shared
+ * digest is right, and then *identity is updated; *refreshed is set where it had to be digested. The descriptor holds a shared
  * lock, by which eviction sees that it is in use. -1: it is missing or damaged; a damaged one is
  * removed. */
 int store_open_content(store *store, store_kind kind, const digest *content, os_identity *identity,

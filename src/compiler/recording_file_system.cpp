@@ -203,8 +203,7 @@ class RecordingFileSystem::MemoryFile : public llvm::vfs::File
 RecordingFileSystem::RecordingFileSystem(
     InputLog &log, StringRef virtual_directory,
     llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> memory_files)
-    : log_(log), virtual_root_(virtual_directory.substr(0, virtual_directory.find('/', 1))),
-      memory_files_(std::move(memory_files))
+    : log_(log), virtual_directory_(virtual_directory), memory_files_(std::move(memory_files))
 {
     char buffer[PATH_MAX];
     if (const char *directory = getcwd(buffer, sizeof buffer))
@@ -216,10 +215,29 @@ void RecordingFileSystem::set_script(StringRef path)
     script_ = log_.absolute(path);
 }
 
+namespace
+{
+
+bool is_below(StringRef path, StringRef directory)
+{
+    return path.starts_with(directory) &&
+           (path.size() == directory.size() || path[directory.size()] == '/');
+}
+
+} // namespace
+
+// Below the library's own directory everything is in memory, also what is looked for in vain; beside
+// it, where dependencies have lent files, theirs.
 bool RecordingFileSystem::is_virtual(StringRef path) const
 {
-    return !virtual_root_.empty() && path.starts_with(virtual_root_) &&
-           (path.size() == virtual_root_.size() || path[virtual_root_.size()] == '/');
+    if (virtual_directory_.empty())
+        return false;
+    if (is_below(path, virtual_directory_))
+        return true;
+    StringRef root = StringRef(virtual_directory_).rsplit('/').first;
+    if (root.empty() || !is_below(path, root) || path.size() == root.size())
+        return false;
+    return memory_files_->exists(path.substr(0, path.find('/', root.size() + 1)));
 }
 
 ErrorOr<llvm::vfs::Status> RecordingFileSystem::status(const Twine &Path)

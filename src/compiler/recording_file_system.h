@@ -17,9 +17,8 @@ namespace kiln
 class RecordingFileSystem : public llvm::vfs::FileSystem
 {
   public:
-    // virtual_directory: absolute, or empty for none. Whatever has its first component is in memory:
-    // dependencies lend their headers beside it. The working directory is the process's, which must
-    // not change.
+    // virtual_directory: absolute, or empty for none. Dependencies lend their headers in directories
+    // beside it. The working directory is the process's, which must not change.
     RecordingFileSystem(InputLog &log, llvm::StringRef virtual_directory,
                         llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> memory_files);
 
@@ -44,7 +43,7 @@ class RecordingFileSystem : public llvm::vfs::FileSystem
 
     InputLog &log_;
     std::string directory_;
-    std::string virtual_root_; // such as "/kiln", or empty
+    std::string virtual_directory_;
     llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> memory_files_;
     std::string script_; // absolute path, or empty
 };

@@ -476,6 +476,27 @@ static void test_absence_in_an_absent_directory(void **state)
     record_destroy(&made);
 }
 
+/* The directory above speaks for what was missing below it, until it has changed itself. */
+static void test_directory_that_appears_step_by_step(void **state)
+{
+    (void)state;
+    input_set set = {0};
+    make_directory(scratch("steps"));
+    add_state(&set, scratch("steps/none.h"), INPUT_ABSENT);
+    add_state(&set, scratch("steps/one/two/a.h"), INPUT_ABSENT);
+    record made = make_settled(&set);
+    check_holds(&made, false);
+    make_directory(scratch("steps/one"));
+    settle();
+    check_holds(&made, true);
+    check_holds(&made, false);
+    write_file(scratch("steps/one/two/a.h"), "");
+    char expected[256];
+    snprintf(expected, sizeof expected, "'%s' has appeared", scratch("steps/one/two/a.h"));
+    check_fails(&made, expected);
+    record_destroy(&made);
+}
+
 static void test_directory_removed(void **state)
 {
     (void)state;
@@ -845,6 +866,7 @@ int main(void)
         cmocka_unit_test(test_other_files_appear),
         cmocka_unit_test(test_files_in_unrelated_directories_do_not_disturb),
         cmocka_unit_test(test_absence_in_an_absent_directory),
+        cmocka_unit_test(test_directory_that_appears_step_by_step),
         cmocka_unit_test(test_directory_removed),
         cmocka_unit_test(test_directory_with_files_removed),
         cmocka_unit_test(test_appeared_while_building),

@@ -455,6 +455,7 @@ static void test_a_moved_cache_is_digested_once(void **state)
     identity = published;
     assert_true(opens(f, STORE_IMAGE, &content, &identity, &refreshed));
     assert_false(refreshed);
+    assert_true(os_identity_equal(&identity, &actual));
     /* Another process begins anew. */
     reopen(f);
     identity = published;
@@ -574,6 +575,28 @@ static void test_nothing_is_left_beside_what_is_published(void **state)
 }
 
 /* ---- a cache that goes away ---- */
+
+/* A host that closes what is not its own, and opens something else under the number. */
+static void test_a_root_whose_number_was_taken(void **state)
+{
+    fixture *f = *state;
+    uint64_t hits, misses;
+    store_count(f->store, 1, 0);
+    int number = store_directory(f->store);
+    make_directory(scratch("the-hosts"));
+    int theirs = open(scratch("the-hosts"), O_RDONLY | O_DIRECTORY);
+    assert_int_equal(dup2(theirs, number), number);
+    store_count(f->store, 1, 0);
+    store_counters(f->store, &hits, &misses);
+    assert_int_equal(hits, 2);
+    assert_false(exists(scratch("the-hosts/statistics")));
+    assert_int_not_equal(store_directory(f->store), number);
+    store_close(f->store);
+    f->store = NULL;
+    assert_true(fcntl(number, F_GETFD) >= 0);
+    close(number);
+    close(theirs);
+}
 
 static void test_a_deleted_root_is_restored(void **state)
 {
@@ -744,6 +767,7 @@ int main(void)
         WITH_STORE(test_bytes),
         WITH_STORE(test_files),
         WITH_STORE(test_nothing_is_left_beside_what_is_published),
+        WITH_STORE(test_a_root_whose_number_was_taken),
         WITH_STORE(test_a_deleted_root_is_restored),
         WITH_STORE(test_a_root_that_others_have_restored_is_not_used),
         WITH_STORE(test_a_read_only_cache),
