@@ -362,7 +362,7 @@ static bool is_swept(const sweeper *sweeper, int sources, const char *name, cons
     char line[sources_id_size + 1];
     struct stat status;
     snprintf(line, sizeof line, "%.32s\n", name);
-    return !memmem(named->bytes, named->length, line, strlen(line)) &&
+    return !memmem(text_string(named), named->length, line, strlen(line)) &&
            fstatat(sources, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
            (sweeper->all || is_old(&status));
 }
