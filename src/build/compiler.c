@@ -57,8 +57,8 @@ static char *find_beside(const char *library)
     return found;
 }
 
-/* Mostly libkiln is loaded by its own name; only where it is not is its link followed, which costs a system call a
- * folder. */
+/* Mostly libkiln is loaded by its own name; only where it is not is its link followed, which costs a
+ * system call a folder. */
 static char *find_compiler(void)
 {
     char *library = os_path_of_address((const void *)(uintptr_t)find_compiler);

@@ -368,27 +368,30 @@ int store_open_content(store *store, store_kind kind, const digest *content, os_
     return fd;
 }
 
+static bool has_reached_disk(const record_entry *entry)
+{
+    static const uint8_t zero[os_boot_id_size];
+    return memcmp(entry->fixed.boot, zero, sizeof zero) == 0;
+}
+
 /* Contents are published without waiting for the disk. Until one is known to have reached it, its
  * record names the run of the system that wrote it: for another run, which a power failure may stand
  * before, its digest decides. */
 static bool may_be_torn(const record_entry *entry)
 {
-    static const uint8_t flushed[os_boot_id_size];
     uint8_t boot[os_boot_id_size];
-    if (memcmp(entry->fixed.boot, flushed, sizeof flushed) == 0)
+    if (has_reached_disk(entry))
         return false;
     os_boot_id(boot);
     return memcmp(entry->fixed.boot, boot, sizeof boot) != 0;
 }
 
-/* By now the system has written the bytes by itself, and to ask for it costs nothing. */
-static bool was_flushed(const record_entry *entry, int fd)
+/* The system has written it by itself since, so that to flush it costs nothing. */
+static bool is_cheap_to_flush(const record_entry *entry)
 {
     const int64_t old_enough_ns = 60 * INT64_C(1000000000);
-    static const uint8_t flushed[os_boot_id_size];
-    int64_t age = os_clock_file_ns() - entry->fixed.content_identity.mtime_ns;
-    return age > old_enough_ns && memcmp(entry->fixed.boot, flushed, sizeof flushed) != 0 &&
-           os_flush_fd(fd) == 0;
+    return !has_reached_disk(entry) &&
+           os_clock_file_ns() - entry->fixed.content_identity.mtime_ns > old_enough_ns;
 }
 
 int store_open_result(store *store, store_kind kind, record *record, uint32_t index,
@@ -398,8 +401,9 @@ int store_open_result(store *store, store_kind kind, record *record, uint32_t in
     bool digested = false;
     *identity = may_be_torn(&entry) ? (os_identity){0} : entry.fixed.content_identity;
     int fd = store_open_content(store, kind, &entry.fixed.content, identity, &digested);
-    if (fd >= 0 && (digested || was_flushed(&entry, fd))) {
-        record_set_identity(record, index, identity, os_flush_fd(fd) == 0);
+    bool flushed = fd >= 0 && (digested || is_cheap_to_flush(&entry)) && os_flush_fd(fd) == 0;
+    if (digested || flushed) {
+        record_set_identity(record, index, identity, flushed);
         *refreshed = true;
     }
     return fd;

@@ -68,6 +68,21 @@ int compiler_stop(compiler *self)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+compiler zygote;
+
+int start_zygote(void **state)
+{
+    (void)state;
+    compiler_start(&zygote);
+    return 0;
+}
+
+int stop_zygote(void **state)
+{
+    (void)state;
+    return compiler_stop(&zygote);
+}
+
 static wire_status send_message(int socket, wire_type type, const ProtobufCMessage *message,
                                 const int *fds, size_t fd_count)
 {

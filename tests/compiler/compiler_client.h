@@ -44,6 +44,11 @@ void compiler_start(compiler *self);
 /* Close the connection and wait for its end; returns its exit status. */
 int compiler_stop(compiler *self);
 
+/* The one that all tests of a program talk to, and its group set-up and teardown for cmocka. */
+extern compiler zygote;
+int start_zygote(void **state);
+int stop_zygote(void **state);
+
 /* A new job that has been set up. */
 void job_begin(compiler *self, job *out, const job_options *options);
 void job_end(job *self);

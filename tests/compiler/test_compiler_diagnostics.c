@@ -14,21 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static compiler zygote;
 static job unit;
-
-static int start(void **state)
-{
-    (void)state;
-    compiler_start(&zygote);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return compiler_stop(&zygote);
-}
 
 static Kiln__Wire__CompileReply *compile(const char *source, const char *const *arguments)
 {
@@ -200,5 +186,5 @@ int main(void)
         cmocka_unit_test(link_arguments_are_no_cause_for_warnings),
         cmocka_unit_test(colour_is_never_used),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_zygote, stop_zygote);
 }

@@ -17,21 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static compiler zygote;
 static job unit;
-
-static int start(void **state)
-{
-    (void)state;
-    compiler_start(&zygote);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return compiler_stop(&zygote);
-}
 
 /* Compile a source in the test's directory; it must succeed. */
 static Kiln__Wire__CompileReply *compile(const char *source, const char *const *arguments)
@@ -228,5 +214,5 @@ int main(void)
         cmocka_unit_test(an_edited_file_gets_a_new_digest),
         cmocka_unit_test(paths_need_not_be_text),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_zygote, stop_zygote);
 }

@@ -18,21 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static compiler zygote;
-
-static int start(void **state)
-{
-    (void)state;
-    compiler_start(&zygote);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return compiler_stop(&zygote);
-}
-
 static void send_compile(job *unit, const char *source, const char *argument)
 {
     ProtobufCBinaryData arguments[] = {bytes_of(argument)};
@@ -346,5 +331,5 @@ int main(void)
         cmocka_unit_test(the_surroundings_are_the_job_s),
         cmocka_unit_test(the_end_of_the_host_is_the_end_of_all),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_zygote, stop_zygote);
 }

@@ -21,21 +21,7 @@
 
 static const char *const defaults[] = {"-O1", "-fPIC", NULL};
 
-static compiler zygote;
 static job lead; /* one for each test */
-
-static int start(void **state)
-{
-    (void)state;
-    compiler_start(&zygote);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return compiler_stop(&zygote);
-}
 
 static int begin(void **state)
 {
@@ -741,5 +727,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_the_linker_tells_is_no_error, begin, end),
         cmocka_unit_test_setup_teardown(images_carry_a_build_id, begin, end),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_zygote, stop_zygote);
 }

@@ -16,21 +16,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static compiler zygote;
-
-static int start(void **state)
-{
-    (void)state;
-    compiler_start(&zygote);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return compiler_stop(&zygote);
-}
-
 /* Enough code for several pieces, around what is to be tested: functions that use everything,
  * spread over the unit. */
 #define REPEAT                                                                                     \
@@ -269,5 +254,5 @@ int main(void)
         cmocka_unit_test(diagnostics_come_back),  cmocka_unit_test(what_cannot_be_cut_stays_whole),
         cmocka_unit_test(output_is_reproducible),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_zygote, stop_zygote);
 }

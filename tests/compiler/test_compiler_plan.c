@@ -16,21 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static compiler zygote;
-
-static int start(void **state)
-{
-    (void)state;
-    compiler_start(&zygote);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return compiler_stop(&zygote);
-}
-
 static Kiln__Wire__PlanReply *plan_sources(job *lead, const char *const *sources, size_t count)
 {
     ProtobufCBinaryData list[8];
@@ -199,5 +184,5 @@ int main(void)
         cmocka_unit_test(the_lock_is_held_until_the_job_ends),
         cmocka_unit_test(nobody_waits_for_a_lock_without_end),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_zygote, stop_zygote);
 }

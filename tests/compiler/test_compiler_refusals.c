@@ -14,21 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static compiler zygote;
-
-static int start(void **state)
-{
-    (void)state;
-    compiler_start(&zygote);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return compiler_stop(&zygote);
-}
-
 static size_t files_in(const char *path)
 {
     size_t count = 0;
@@ -154,5 +139,5 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(a_link_writes_nothing_either),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_zygote, stop_zygote);
 }

@@ -17,21 +17,6 @@
 
 static const char *const defaults[] = {"-O2", "-gline-tables-only", "-fPIC", NULL};
 
-static compiler zygote;
-
-static int start(void **state)
-{
-    (void)state;
-    compiler_start(&zygote);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return compiler_stop(&zygote);
-}
-
 /* Compile and link one source; returns what its function `answer` returns. */
 static int answer_of(const char *source, const char *language, const job_options *options)
 {
@@ -341,5 +326,5 @@ int main(void)
         cmocka_unit_test(memory_headers_come_first_for_both_kinds_of_include),
         cmocka_unit_test(what_is_no_source_is_an_error),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_zygote, stop_zygote);
 }
