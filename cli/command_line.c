@@ -80,7 +80,7 @@ static const option_row option_table[] = {
     {"--memory-limit", NULL, "SIZE", OPTION_MEMORY_LIMIT, OPTIONS_COMPILER,
      "how much memory one compilation may take"},
     {"--trust-system-headers", NULL, NULL, OPTION_TRUST_SYSTEM_HEADERS, OPTIONS_INPUTS,
-     "check headers below /usr by their directory alone"},
+     "check headers below /usr, and /lib, by their directory alone"},
     {"--no-cache", NULL, NULL, OPTION_NO_CACHE, OPTIONS_INPUTS, "touch no disk at all"},
     {"--cache-dir", NULL, "DIR", OPTION_CACHE_DIRECTORY, OPTIONS_COMMON, "where the cache is"},
     {"--color", NULL, "WHEN", OPTION_COLOR, OPTIONS_COMMON, "auto, always or never"},

@@ -218,7 +218,7 @@ typedef struct kiln_session_options {
     uint32_t job_seconds;      /* wall-clock limit of a job; default 600 */
     uint64_t
         job_memory_bytes; /* address-space limit of a job; default: three quarters of the memory */
-    bool trust_system_headers; /* check headers below /usr by their directory alone */
+    bool trust_system_headers; /* check what is below /usr and /lib by its directory alone */
     bool auto_load;            /* load the installed shared library that defines a missing symbol */
     kiln_event_callback event_callback;
     void *event_user_data;

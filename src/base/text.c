@@ -48,15 +48,25 @@ bool text_add_string(text *t, const char *string)
     return text_add(t, string, strlen(string));
 }
 
+/* Most of what is printed is short: it is printed twice only where it does not fit. */
 bool text_vformat(text *t, const char *format, va_list arguments)
 {
+    enum { usual_length = 60 };
     va_list again;
+    if (!text_reserve(t, usual_length))
+        return false;
+    size_t room = t->capacity - t->length;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
-    bool done = length >= 0 && text_reserve(t, (size_t)length);
-    if (done) {
+    int length = vsnprintf(t->bytes + t->length, room, format, arguments);
+    bool fits = length >= 0 && (size_t)length < room;
+    bool done = fits || (length >= 0 && text_reserve(t, (size_t)length));
+    if (fits) {
+        t->length += (size_t)length;
+    } else if (done) {
         vsnprintf(t->bytes + t->length, (size_t)length + 1, format, again);
         t->length += (size_t)length;
+    } else {
+        t->bytes[t->length] = '\0';
     }
     va_end(again);
     return done;

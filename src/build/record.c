@@ -82,7 +82,7 @@ static bool result_is_valid(const uint8_t *bytes, size_t available)
         if (directory->path_offset >= header.strings_size ||
             directory->first_input > header.input_count ||
             directory->input_count > header.input_count - directory->first_input ||
-            directory->missing_from > i)
+            directory->missing_from > i || directory->same_as > i)
             return false;
     }
     for (uint32_t i = 0; i < header.input_count; i++)
@@ -255,6 +255,33 @@ static uint32_t find_missing_from(maker *maker, const char *path)
     return found;
 }
 
+/* What belongs to the package manager, which replaces files by renaming. */
+static bool is_system(const char *path)
+{
+    static const char *const roots[] = {"/usr/", "/lib/", "/lib32/", "/lib64/", "/libx32/"};
+    if (strncmp(path, "/usr/local/", strlen("/usr/local/")) == 0)
+        return false;
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+        size_t length = strlen(roots[i]);
+        bool is_root = strncmp(path, roots[i], length - 1) == 0 && !path[length - 1];
+        if (is_root || strncmp(path, roots[i], length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* 1 + the number of an earlier system directory that is the same one; 0 where there is none. */
+static uint32_t find_same(const maker *maker, const result_directory *directory)
+{
+    const unsigned silent = DIRECTORY_FRESH | DIRECTORY_ABSENT;
+    for (const result_directory *other = maker->directories; other < directory; other++) {
+        bool speaks = other->flags & DIRECTORY_SYSTEM && !(other->flags & silent);
+        if (speaks && os_identity_equal(&other->identity, &directory->identity))
+            return (uint32_t)(other - maker->directories) + 1;
+    }
+    return 0;
+}
+
 /* An absence is recorded by its directory's identity, which is sound only if the directory is
  * looked at first and the name is still missing afterwards. */
 static bool begin_directory(maker *maker, const char *path, size_t length, uint32_t first_input)
@@ -275,8 +302,11 @@ static bool begin_directory(maker *maker, const char *path, size_t length, uint3
     } else if (is_fresh(maker, &directory->identity)) {
         directory->flags |= DIRECTORY_FRESH;
     }
-    if (strncmp(name, "/usr/", 5) == 0 && strncmp(name, "/usr/local/", 11) != 0)
+    if (is_system(name)) {
         directory->flags |= DIRECTORY_SYSTEM;
+        if (!(directory->flags & (DIRECTORY_FRESH | DIRECTORY_ABSENT)))
+            directory->same_as = find_same(maker, directory);
+    }
     return true;
 }
 

@@ -63,7 +63,7 @@ bool record_open_fd(record *record, int fd, size_t size);
 void record_destroy(record *record);
 
 typedef struct record_check_options {
-    bool trust_system; /* of files below /usr only the directory is looked at */
+    bool trust_system; /* of system files only the directory is looked at: see docs/cache.md */
 } record_check_options;
 
 typedef struct record_check_report {

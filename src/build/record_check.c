@@ -154,6 +154,12 @@ static directory_look look_at(const checker *checker, const result_directory *di
         look.still_absent = true;
         return look;
     }
+    if (is_system(checker, directory) && directory->same_as && checker->same &&
+        checker->same[directory->same_as - 1]) {
+        look.kind = OS_DIRECTORY;
+        look.same = true;
+        return look;
+    }
     look.looked_itself = true;
     if (os_identify(AT_FDCWD, path, &look.kind, &look.identity))
         look.kind = OS_ABSENT;
@@ -246,7 +252,7 @@ static bool check_directory(checker *checker, result_directory *directory)
         is_trusted(checker, &look.identity)) {
         directory->identity = look.identity;
         directory->flags &= ~(uint32_t)(DIRECTORY_FRESH | DIRECTORY_ABSENT);
-        directory->missing_from = 0;
+        directory->missing_from = directory->same_as = 0;
         if (look.kind == OS_ABSENT)
             directory->flags |= DIRECTORY_ABSENT;
         checker->report->refreshed = true;

@@ -5,7 +5,7 @@
 #include "build/record.h"
 
 /* Changes with every change of this layout or of what keys are made of. */
-enum { record_schema = 5 };
+enum { record_schema = 6 };
 
 static const char record_magic[8] = {'K', 'I', 'L', 'N', 'R', 'E', 'C', '\n'};
 
@@ -32,7 +32,7 @@ enum {
     DIRECTORY_ABSENT = 1,       /* it was not there: nor was anything in it */
     DIRECTORY_HAS_ABSENCES = 2, /* some inputs are names that were not in it */
     DIRECTORY_FRESH = 4,        /* changed too recently for its identity to tell anything */
-    DIRECTORY_SYSTEM = 8        /* below /usr */
+    DIRECTORY_SYSTEM = 8        /* the package manager's: below /usr, /lib and their kind */
 };
 
 typedef struct result_directory {
@@ -44,7 +44,9 @@ typedef struct result_directory {
     /* Of one that was not there: 1 + the number of an earlier directory, which the first missing part of its path
      * would be in; 0: that one is not recorded. */
     uint32_t missing_from;
-    uint32_t reserved;
+    /* Of a system directory: 1 + the number of an earlier one, which is the same by another path (/lib is /usr/lib,
+     * and compilers name theirs by way of `..`); 0: there is none. Only who trusts the system takes its word. */
+    uint32_t same_as;
 } result_directory;
 
 typedef struct result_input {

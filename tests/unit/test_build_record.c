@@ -731,6 +731,57 @@ static void test_trusted_directories(void **state)
     record_destroy(&made);
 }
 
+/* The same directory by another path: under trust, one look tells of both. */
+static void test_one_look_for_two_paths(void **state)
+{
+    (void)state;
+    static const record_check_options trusting = {.trust_system = true};
+    input_set set = {0};
+    write_file(scratch("once/1.h"), "h");
+    assert_int_equal(symlink("once", scratch("twice")), 0);
+    add_read(&set, scratch("once/1.h"));
+    add_read(&set, scratch("twice/1.h"));
+    record made = make_settled(&set);
+    result_directory *directories = record_view(&made, 0).directories;
+    assert_int_equal(record_view(&made, 0).header->directory_count, 2);
+    directories[0].flags |= DIRECTORY_SYSTEM;
+    directories[1].flags |= DIRECTORY_SYSTEM;
+    directories[1].same_as = 1;
+    /* The second path leads nowhere any more: nobody looks. */
+    assert_int_equal(unlink(scratch("twice")), 0);
+    check_holds_with(&made, &trusting, false);
+    record_check_report report;
+    assert_false(record_check(&made, 0, &plain, &report));
+    free(report.mismatch);
+    /* What the first says no longer holds: each speaks for itself. */
+    write_file(scratch("once/new"), "H");
+    assert_false(record_check(&made, 0, &trusting, &report));
+    free(report.mismatch);
+    record_destroy(&made);
+}
+
+static void test_which_paths_are_the_same(void **state)
+{
+    (void)state;
+    input_set set = {0};
+    add_read(&set, "/usr/include/stdio.h");
+    add_read(&set, "/usr/include/../include/errno.h");
+    add_read(&set, "/usr/include/linux/errno.h");
+    record made = make_settled(&set);
+    const result_view view = record_view(&made, 0);
+    size_t same = 0;
+    for (uint32_t i = 0; i < view.header->directory_count; i++) {
+        const result_directory *directory = &view.directories[i];
+        same += directory->same_as != 0;
+        if (directory->same_as) {
+            const result_directory *other = &view.directories[directory->same_as - 1];
+            assert_true(os_identity_equal(&other->identity, &directory->identity));
+        }
+    }
+    assert_int_equal(same, 1);
+    record_destroy(&made);
+}
+
 static void test_which_directories_are_the_systems(void **state)
 {
     (void)state;
@@ -738,10 +789,13 @@ static void test_which_directories_are_the_systems(void **state)
         const char *path;
         bool system;
     } cases[] = {{"/usr/include/x.h", true},
+                 {"/lib/x86_64-linux-gnu/x.so", true},
+                 {"/lib64/x.so", true},
+                 {"/libx/x.so", false},
                  {"/usr/local/include/x.h", false},
                  {"/usrx/include/x.h", false},
                  {"/home/usr/x.h", false}};
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         input_set set = {0};
         assert_true(input_set_add(&set, cases[i].path, strlen(cases[i].path), INPUT_READ,
                                   &(os_identity){0}, NULL));
@@ -879,6 +933,8 @@ int main(void)
         cmocka_unit_test(test_long_paths),
         cmocka_unit_test(test_names_that_are_no_text),
         cmocka_unit_test(test_trusted_directories),
+        cmocka_unit_test(test_one_look_for_two_paths),
+        cmocka_unit_test(test_which_paths_are_the_same),
         cmocka_unit_test(test_which_directories_are_the_systems),
         cmocka_unit_test(test_an_undone_edit_holds),
         cmocka_unit_test(test_the_same_inputs_make_one_result),
