@@ -82,7 +82,8 @@ typedef enum kiln_status {
     KILN_CANCELLED = 14, /* the load was cancelled */
     KILN_IO = 15,        /* the operating system refused */
     KILN_UNSUPPORTED = 16,
-    KILN_INTERNAL = 17 /* a defect in Kiln */
+    KILN_INTERNAL = 17, /* a defect in Kiln */
+    KILN_REFUSED = 18   /* an edit does not fit the data that a hot library has */
 } kiln_status;
 
 /* What Kiln was doing. Errors carry one; load reports give the time of each. */
@@ -189,7 +190,8 @@ typedef enum kiln_event_kind {
     KILN_EVENT_CLOSED,        /* the image has left the address space */
     KILN_EVENT_DIAGNOSTIC,    /* `diagnostic`: a warning or remark, repeated on a hit */
     KILN_EVENT_WARNING,       /* `text`: something that surely was not meant, and the remedy */
-    KILN_EVENT_AUTO_LOADED    /* `unit`: a shared library that auto_load brought in */
+    KILN_EVENT_AUTO_LOADED,   /* `unit`: a shared library that auto_load brought in */
+    KILN_EVENT_RELOADED       /* a hot library has new code; `done`: its generation */
 } kiln_event_kind;
 
 /* What the event callback is told. Pointers are valid during the callback. */
@@ -389,11 +391,19 @@ typedef enum kiln_visibility {
                    them */
 } kiln_visibility;
 
+/* Whether the code of a library can be replaced while it runs: see "Hot libraries" below. */
+typedef enum kiln_hot_mode {
+    KILN_HOT_OFF,
+    KILN_HOT_ISLANDS, /* each function by itself; none is inlined into another */
+    KILN_HOT_WHOLE    /* the functions of a source together, optimised as usual */
+} kiln_hot_mode;
+
 typedef struct kiln_load_options {
     size_t size;
     kiln_visibility visibility;
     const char *engine; /* NULL or "image" */
     bool auto_load;     /* as the session's, for this load */
+    kiln_hot_mode hot;  /* of the library and its dependencies; default arguments are then -O1 -g */
 } kiln_load_options;
 
 /* Load a registered library and its dependencies. The inputs are looked at every time: a library
@@ -474,6 +484,109 @@ typedef struct kiln_report {
 
 /* Since 0.1. */
 KILN_API kiln_status kiln_library_report(const kiln_library *library, kiln_report *report);
+
+/* -----------------------------------------------------------------------------------------------
+ * Hot libraries: code that is replaced while it runs (docs/hot-reload.md)
+ *
+ * A library that was loaded with kiln_load_options.hot takes edits of its sources without being
+ * closed. Each reload that changes something makes a new generation of it:
+ *   - functions: every address that was ever obtained, and every pointer to a function that is
+ *     stored in data, tables of virtual functions included, reaches the newest code; a call that is
+ *     in progress ends in the code that it began in, which stays mapped;
+ *   - data: globals, static variables of files and functions, and thread-locals keep their address
+ *     and their value; new ones are initialised; constants get their new values;
+ *   - constructors, initialisers and atexit registrations of what exists do not run again;
+ *     destructors run at close, in the newest code;
+ *   - an edit that does not compile, link or bind, or that does not fit the data, changes nothing;
+ *     the library stays edited until a reload succeeds.
+ * A reload is a safe point of the thread that asks for it: functions are published one by one, so a
+ * thread that runs meanwhile may meet some of an edit's functions old and some new.
+ */
+
+typedef enum kiln_notice_kind {
+    KILN_NOTICE_INITIALIZER_CHANGED, /* of a variable, which keeps its value; see
+                                        kiln_library_reset_variable */
+    KILN_NOTICE_FUNCTION_REMOVED,    /* who has its address calls its last code */
+    KILN_NOTICE_SIGNATURE_CHANGED,   /* callers that were not compiled anew pass other arguments */
+    KILN_NOTICE_LAYOUT_CHANGED,      /* of a record that a variable holds; refused by default */
+    KILN_NOTICE_TYPE_CHANGED,        /* of a variable; refused by default */
+    KILN_NOTICE_AMBIGUOUS,           /* which variable of a function is which; always refused */
+    KILN_NOTICE_DATA_REMOVED,        /* who has its address sees its last value */
+    KILN_NOTICE_LAYOUT_UNSEEN,       /* of a record that no variable holds, but other memory may */
+    KILN_NOTICE_CONSTANT_REPLACED,   /* it has another place now */
+    KILN_NOTICE_RUNNING              /* a call of `main` never ends: it goes on in its old code */
+} kiln_notice_kind;
+
+/* Something that an edit does not change, or not for everybody. Strings live as long as the report.
+ */
+typedef struct kiln_notice {
+    size_t size; /* set by the caller */
+    kiln_notice_kind kind;
+    const char *symbol;   /* the linker's name, or a type's */
+    const char *display;  /* the name as people know it */
+    const char *detail;   /* a phrase: what, and why */
+    const char *variable; /* which holds a record; "" where there is none */
+} kiln_notice;
+
+typedef struct kiln_reload_options {
+    size_t size;
+    bool accept_layouts; /* records and variables may change their layout: the host has seen to the
+                            data, or it does not matter */
+} kiln_reload_options;
+
+/* What a reload did. */
+typedef struct kiln_reload kiln_reload;
+
+/* Look at the inputs of a hot library and of its dependencies, compile what was edited, and publish
+ * it, on this thread. *report (may be NULL): what was done; the caller destroys it. Blocks while it
+ * compiles; of several threads that ask at a time, one works and the others wait. Errors:
+ * INVALID_ARGUMENT (the library was not loaded hot), REFUSED (the edit does not fit the data; the
+ * message names type, field and variable), any of a load's; then the library is as it was.
+ * Since 0.1. */
+KILN_API kiln_status kiln_library_reload(kiln_library *library, const kiln_reload_options *options,
+                                         kiln_reload **report, kiln_error **error);
+
+/* The parts of a report. generation: of the library asked for, after the reload; `changed`: whether
+ * anything was published. Files are those that were found edited, as far as that is known.
+ * Functions and notices: of the dependencies, too. Strings live as long as the report; index below
+ * the count. Since 0.1. */
+KILN_API uint32_t kiln_reload_generation(const kiln_reload *report);
+KILN_API bool kiln_reload_changed(const kiln_reload *report);
+KILN_API double kiln_reload_seconds(const kiln_reload *report);
+KILN_API size_t kiln_reload_file_count(const kiln_reload *report);
+KILN_API const char *kiln_reload_file(const kiln_reload *report, size_t index);
+KILN_API size_t kiln_reload_function_count(const kiln_reload *report);
+KILN_API const char *kiln_reload_function(const kiln_reload *report, size_t index);
+KILN_API size_t kiln_reload_notice_count(const kiln_reload *report);
+KILN_API kiln_status kiln_reload_notice(const kiln_reload *report, size_t index,
+                                        kiln_notice *notice);
+/* Free a report. NULL is fine. Since 0.1. */
+KILN_API void kiln_reload_destroy(kiln_reload *report);
+
+/* How many generations a hot library has had: 1 after its load; 0 of one that is not hot. Since
+ * 0.1. */
+KILN_API uint32_t kiln_library_generation(const kiln_library *library);
+
+/* Lead every function that the newest generation changed back to its code before. Data stays. The
+ * library counts as edited: the next reload compiles it again. *report (may be NULL): the functions.
+ * Called again, it goes back one more. Errors: INVALID_ARGUMENT, NOT_FOUND (there is no generation
+ * before), NO_MEMORY. Since 0.1. */
+KILN_API kiln_status kiln_library_roll_back(kiln_library *library, kiln_reload **report,
+                                            kiln_error **error);
+
+/* Give one variable of a hot library the initial value that its source has now, after a reload has
+ * told KILN_NOTICE_INITIALIZER_CHANGED of it. name: as in the notice, either way. Not atomic.
+ * Errors: INVALID_ARGUMENT, NOT_FOUND, AMBIGUOUS, UNSUPPORTED (code computes the value, it is
+ * thread-local, or larger than a megabyte). Since 0.1. */
+KILN_API kiln_status kiln_library_reset_variable(kiln_library *library, const char *name,
+                                                 kiln_error **error);
+
+/* Functions to be called before and after the code of a hot library is replaced, on the thread that
+ * reloads, each with the generation that is to be, or is. NULL: none. They may call the library,
+ * not reload or close it. Errors: INVALID_ARGUMENT. Since 0.1. */
+typedef void (*kiln_reload_hook)(kiln_library *library, uint32_t generation, void *user_data);
+KILN_API kiln_status kiln_library_set_reload_hooks(kiln_library *library, kiln_reload_hook before,
+                                                   kiln_reload_hook after, void *user_data);
 
 /* -----------------------------------------------------------------------------------------------
  * Loads under way

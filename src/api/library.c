@@ -24,6 +24,27 @@ static kiln_library *find_library(const kiln_session *session, const image *imag
     return NULL;
 }
 
+kiln_library *session_find_library(kiln_session *session, const image *image)
+{
+    pthread_mutex_lock(&session->mutex);
+    kiln_library *library = find_library(session, image);
+    if (library)
+        library->references++;
+    pthread_mutex_unlock(&session->mutex);
+    return library;
+}
+
+image *session_find_hot(kiln_session *session, const digest *key)
+{
+    image *found = NULL;
+    pthread_mutex_lock(&session->mutex);
+    for (kiln_library *library = session->libraries; library && !found; library = library->next)
+        if (library->hot && digest_equal(&library->image->key, key))
+            found = image_retain(library->image);
+    pthread_mutex_unlock(&session->mutex);
+    return found;
+}
+
 static void unlink_library(kiln_library *library)
 {
     for (kiln_library **link = &library->session->libraries; *link; link = &(*link)->next) {
@@ -63,6 +84,7 @@ void session_forget_unused(kiln_session *session)
 static void library_free(kiln_library *library)
 {
     symbol_index_destroy(library->symbols);
+    library_end_hot(library);
     pthread_mutex_destroy(&library->symbols_mutex);
     image_release(library->image);
     lending_release(library->lending);
@@ -108,7 +130,7 @@ kiln_status library_release(kiln_library *library)
     pthread_mutex_unlock(&session->mutex);
     if (!last)
         return KILN_OK;
-    kiln_status status = load_close(library->loaded);
+    kiln_status status = library->hot ? library_close_hot(library) : load_close(library->loaded);
     if (status == KILN_OK)
         tell_closed(session, library->image->name);
     else
@@ -163,6 +185,8 @@ typedef struct binding {
     load_symbol **symbols;    /* one array a node */
     digest *lent;             /* one a node: what its host symbols come to */
     kiln_library **libraries; /* one a node, a reference each; NULL: not yet */
+    hot_closure *shared;      /* of a hot load */
+    bool was_loaded;          /* the library asked for was there before */
     kiln_error **error;
 } binding;
 
@@ -200,7 +224,10 @@ static bool binding_begin(binding *binding)
     binding->symbols = calloc(count, sizeof *binding->symbols);
     binding->libraries = calloc(count, sizeof *binding->libraries);
     binding->lent = calloc(count, sizeof *binding->lent);
-    if (!binding->images || !binding->symbols || !binding->lent || !binding->libraries)
+    if (binding->options->hot != HOT_OFF)
+        binding->shared = hot_closure_create(binding->closure);
+    if (!binding->images || !binding->symbols || !binding->lent || !binding->libraries ||
+        (binding->options->hot != HOT_OFF && !binding->shared))
         return false;
     for (size_t i = 0; i < count; i++) {
         const image *image = binding->closure->nodes[i].image;
@@ -222,6 +249,7 @@ static void binding_end(binding *binding)
     for (size_t i = binding->closure->count; binding->libraries && i-- > 0;)
         if (binding->libraries[i])
             library_release(binding->libraries[i]);
+    hot_closure_release(binding->shared);
     free(binding->images);
     free(binding->symbols);
     free(binding->lent);
@@ -405,6 +433,14 @@ static kiln_status bind_node(binding *binding, size_t index, loaded *mapped)
             load_close(mapped);
             return error_no_memory(binding->error);
         }
+        status = binding->shared ? library_make_hot(fresh, binding->shared, index, binding->closure,
+                                                    binding->options->hot, binding->error)
+                                 : KILN_OK;
+        if (status != KILN_OK) {
+            load_close(mapped);
+            library_free(fresh);
+            return status;
+        }
         library = enter(binding, index, fresh);
         if (library) {
             load_close(fresh->loaded);
@@ -427,6 +463,7 @@ static kiln_status bind_all(binding *binding)
     loaded *mapped = NULL;
     kiln_status status = KILN_OK;
     kiln_library *known = find_loaded(binding, last);
+    binding->was_loaded = known != NULL;
     if (known) {
         binding->libraries[last] = known;
         status = check_lent(binding, last, known);
@@ -582,6 +619,12 @@ kiln_status session_bind(kiln_session *session, const closure *closure, const bi
                                               .hit = library->image->hit,
                                               .seconds = seconds_since(begin_ns)});
     }
+    /* Its sources may have been edited since it was loaded. */
+    if (status == KILN_OK && binding.was_loaded && (*out)->hot) {
+        status = library_reload(*out, NULL, NULL, error);
+        if (status != KILN_OK)
+            library_release(*out);
+    }
     binding_end(&binding);
     return status;
 }
@@ -601,7 +644,11 @@ kiln_status bind_options_read(const kiln_session *session, const kiln_load_optio
     if (ours.engine && strcmp(ours.engine, "image") != 0)
         return error_set(error, KILN_UNSUPPORTED, KILN_PHASE_SPEC,
                          "there is no engine '%s' in this version: use 'image'", ours.engine);
-    *out = (bind_options){.global = ours.visibility == KILN_GLOBAL,
+    if (ours.hot != KILN_HOT_OFF && ours.hot != KILN_HOT_ISLANDS && ours.hot != KILN_HOT_WHOLE)
+        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "no such hot mode: %d",
+                         (int)ours.hot);
+    *out = (bind_options){.hot = (hot_mode)ours.hot,
+                          .global = ours.visibility == KILN_GLOBAL,
                           .auto_load = ours.auto_load || session->auto_load};
     return KILN_OK;
 }
@@ -614,13 +661,13 @@ static kiln_status load(kiln_session *session, kiln_spec *spec, const kiln_load_
     bind_options bind;
     closure closure;
     event_sink events = session_sink(session);
-    build_context context = session_context(session, events, -1);
     session_collect(session);
     kiln_status status = bind_options_read(session, options, &bind, error);
     if (status != KILN_OK) {
         kiln_spec_destroy(spec);
         return status;
     }
+    build_context context = session_context(session, events, bind.hot, -1);
     status = session_build(session, spec, &context, &closure, error);
     if (status == KILN_OK) {
         status = session_bind(session, &closure, &bind, begin_ns, &events, library, error);

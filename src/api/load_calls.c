@@ -137,7 +137,7 @@ static void *run(void *data)
 {
     kiln_load *load = data;
     event_sink events = {.emit = load->session->event_callback ? enqueue : NULL, .data = load};
-    build_context context = session_context(load->session, events, load->cancel);
+    build_context context = session_context(load->session, events, load->options.hot, load->cancel);
     closure closure = {0};
     kiln_error *error = NULL;
     kiln_status status = session_build(load->session, load->spec, &context, &closure, &error);

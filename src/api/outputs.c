@@ -76,7 +76,7 @@ kiln_status kiln_compile(kiln_session *session, const kiln_spec *spec,
         return error_no_memory(error);
     if (!spec || !outputs)
         return error_null(error, spec ? "outputs" : "spec");
-    build_context context = session_context(session, session_sink(session), -1);
+    build_context context = session_context(session, session_sink(session), HOT_OFF, -1);
     kiln_status status = options_read(&ours, sizeof ours, options, "compile", error);
     if (status == KILN_OK)
         status = spec_check(spec, error);

@@ -10,6 +10,7 @@
 
 #include "api/session.h"
 #include "base/array.h"
+#include "build/build_generation.h"
 #include "os/os.h"
 
 /* ---- flights ---- */
@@ -175,6 +176,16 @@ static kiln_status build_node(kiln_session *session, build *build, image **out, 
     kiln_status status = build_begin(build, error);
     if (status != KILN_OK)
         return status;
+    if (build->context->hot != HOT_OFF) {
+        /* One that is loaded takes its edits by a reload. */
+        *out = session_find_hot(session, &build->key);
+        if (*out)
+            return KILN_OK;
+        build->unit_reports = unit_reports_create(&build->units);
+        build->unit_report_count = build->units.count;
+        if (!build->unit_reports)
+            return error_no_memory(error);
+    }
     for (bool stale = true; stale;) {
         *out = build_lookup(build);
         if (*out) {
@@ -323,6 +334,8 @@ static kiln_status visit(walk *walk, kiln_spec *spec, size_t *index)
         status = node_build_begin(walk->closure, &node, walk->context, &building, walk->error);
     if (status == KILN_OK) {
         status = build_node(walk->session, &building.build, &node.image, walk->error);
+        node.reports = building.build.unit_reports;
+        node.report_count = building.build.unit_report_count;
         node_build_end(&building);
     }
     struct node *place = NULL;
@@ -336,6 +349,7 @@ static kiln_status visit(walk *walk, kiln_spec *spec, size_t *index)
     if (!place) {
         image_release(node.image);
         lending_release(node.lending);
+        unit_reports_destroy(node.reports, node.report_count);
         free(node.dependencies);
         kiln_spec_destroy(spec);
         return status;
@@ -395,8 +409,33 @@ void closure_destroy(closure *closure)
         kiln_spec_destroy(closure->nodes[i].spec);
         image_release(closure->nodes[i].image);
         lending_release(closure->nodes[i].lending);
+        unit_reports_destroy(closure->nodes[i].reports, closure->nodes[i].report_count);
         free(closure->nodes[i].dependencies);
     }
     free(closure->nodes);
     *closure = (struct closure){0};
+}
+
+bool closure_copy(const closure *from, closure *to)
+{
+    *to = (struct closure){0};
+    to->nodes = calloc(from->count + 1, sizeof *to->nodes);
+    if (!to->nodes)
+        return false;
+    for (size_t i = 0; i < from->count; i++) {
+        const node *node = &from->nodes[i];
+        struct node *copy = &to->nodes[to->count++];
+        copy->spec = spec_copy(node->spec);
+        copy->image = image_retain(node->image);
+        copy->dependencies = calloc(node->dependency_count + 1, sizeof *copy->dependencies);
+        copy->lending = lending_retain(node->lending);
+        if (!copy->spec || !copy->dependencies) {
+            closure_destroy(to);
+            return false;
+        }
+        copy->dependency_count = node->dependency_count;
+        memcpy(copy->dependencies, node->dependencies,
+               node->dependency_count * sizeof *copy->dependencies);
+    }
+    return true;
 }

@@ -239,12 +239,13 @@ event_sink session_sink(kiln_session *session)
     return (event_sink){.emit = session->event_callback ? call_back : NULL, .data = session};
 }
 
-build_context session_context(kiln_session *session, event_sink events, int cancel)
+build_context session_context(kiln_session *session, event_sink events, hot_mode hot, int cancel)
 {
     return (build_context){.compiler = session->compiler,
                            .store = session->store,
                            .jobs = session->jobs,
                            .trust_system = session->trust_system_headers,
+                           .hot = hot,
                            .cancel = cancel,
                            .events = events};
 }

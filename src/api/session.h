@@ -12,6 +12,7 @@
 #include "api/lending.h"
 #include "build/build.h"
 #include "load/load.h"
+#include "reload/hot.h"
 
 /* A build under way, which other threads that want the same wait for. */
 typedef struct flight {
@@ -39,6 +40,7 @@ struct kiln_library {
     kiln_library **dependencies;
     size_t dependency_count;
     double seconds[KILN_PHASE_COUNT], total_seconds;
+    struct hot_library *hot;       /* NULL: it is not hot */
     pthread_mutex_t symbols_mutex; /* guards what follows; nothing is taken under it */
     struct symbol_index *symbols;  /* made at the first need */
 };
@@ -97,7 +99,9 @@ typedef struct node {
     image *image;
     size_t *dependencies; /* indices of direct ones */
     size_t dependency_count;
-    lending *lending; /* of its host symbols; a reference, or NULL */
+    lending *lending;     /* of its host symbols; a reference, or NULL */
+    unit_report *reports; /* of a hot library's units */
+    size_t report_count;
 } node;
 
 typedef struct closure {
@@ -109,10 +113,12 @@ typedef struct closure {
 kiln_status session_build(kiln_session *session, kiln_spec *spec, const build_context *context,
                           closure *closure, kiln_error **error);
 void closure_destroy(closure *closure);
+/* A copy of all but the reports. false when out of memory. */
+bool closure_copy(const closure *from, closure *to);
 /* While something is being built the compiler process is not to be stopped. */
 void session_count_busy(kiln_session *session, int change);
 /* What a build is lent by its session. */
-build_context session_context(kiln_session *session, event_sink events, int cancel);
+build_context session_context(kiln_session *session, event_sink events, hot_mode hot, int cancel);
 /* The sink of blocking calls: straight to the callback. */
 event_sink session_sink(kiln_session *session);
 /* Fill in `build` for a node of a closure whose dependencies are built; the arrays are freed with
@@ -135,6 +141,7 @@ kiln_status session_build_dependencies(kiln_session *session, const kiln_spec *s
 
 typedef struct bind_options {
     bool global, auto_load;
+    hot_mode hot;
 } bind_options;
 
 /* Map a closure; on this thread, constructors included. begin_ns: when the load began. */
@@ -150,6 +157,31 @@ void departure_end(departure *departure);
 void session_forget_unused(kiln_session *session);
 /* Let go what has become free since it was closed, and tell of it. */
 void session_collect(kiln_session *session);
+
+/* The library of a mapped image, counted once more, or NULL. */
+kiln_library *session_find_library(kiln_session *session, const image *image);
+/* The image of a hot library that was loaded from the same description, counted, or NULL. */
+image *session_find_hot(kiln_session *session, const digest *key);
+
+/* ---- hot libraries (reload_calls.c) ---- */
+
+/* What the libraries of one hot load share: what they were built from. */
+typedef struct hot_closure hot_closure;
+/* NULL when out of memory. */
+hot_closure *hot_closure_create(const closure *closure);
+void hot_closure_release(hot_closure *shared);
+/* Make a library that was just mapped hot: node `index` of the closure. */
+kiln_status library_make_hot(kiln_library *library, hot_closure *shared, size_t index,
+                             const closure *closure, hot_mode mode, kiln_error **error);
+/* Close a hot library with all of its generations. OK or PENDING. */
+kiln_status library_close_hot(kiln_library *library);
+/* Forget that it is hot. */
+void library_end_hot(kiln_library *library);
+/* Bring it up to date, as kiln_library_reload does. */
+kiln_status library_reload(kiln_library *library, const kiln_reload_options *options,
+                           kiln_reload **report, kiln_error **error);
+/* A symbol of a later generation, or NULL. */
+void *library_hot_symbol(const kiln_library *library, const char *name, bool function);
 
 /* ---- symbols (symbols.c) ---- */
 void symbol_index_destroy(struct symbol_index *index);

@@ -152,6 +152,8 @@ static void *lookup(const kiln_library *library, const char *name, bool function
         return NULL;
     }
     void *address = load_symbol_address(library->loaded, name);
+    if (!address && library->hot)
+        address = library_hot_symbol(library, name, function);
     return address ? address : lookup_cxx(library, name, function, error);
 }
 

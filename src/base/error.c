@@ -293,8 +293,9 @@ static const struct {
     [KILN_IO] = {"KILN_IO", "the operating system refused"},
     [KILN_UNSUPPORTED] = {"KILN_UNSUPPORTED", "not supported"},
     [KILN_INTERNAL] = {"KILN_INTERNAL", "a defect in Kiln"},
+    [KILN_REFUSED] = {"KILN_REFUSED", "the edit does not fit the data that exists"},
 };
-_Static_assert(sizeof statuses / sizeof *statuses == KILN_INTERNAL + 1, "a status has no name");
+_Static_assert(sizeof statuses / sizeof *statuses == KILN_REFUSED + 1, "a status has no name");
 
 static bool is_status(kiln_status status)
 {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "build/build_generation.h"
 #include "build/build_steps.h"
 #include "build/environment.h"
 #include "os/os.h"
@@ -34,7 +35,8 @@ key_context build_key_context(const build *build)
                          .output = build->output,
                          .codegen_units = build_codegen_units(build),
                          .lending_number = build->lending_number,
-                         .merge = build->merge};
+                         .merge = build->merge,
+                         .hot = build->context->hot};
 }
 
 static bool collect_dependency_ids(build *build)

@@ -27,15 +27,23 @@ static inline void event_sink_emit(const event_sink *sink, const kiln_event *eve
         sink->emit(sink->data, event);
 }
 
+/* Whether a library is built so that its code can be replaced while it runs (docs/hot-reload.md):
+ * each function by itself, or all functions of a unit together. */
+typedef enum hot_mode { HOT_OFF, HOT_ISLANDS, HOT_WHOLE } hot_mode;
+
 /* What a session lends to a build. */
 typedef struct build_context {
     compiler *compiler;
     store *store;  /* NULL: no cache */
     uint32_t jobs; /* 0: what the machine allows */
     bool trust_system;
+    hot_mode hot;
     int cancel; /* a descriptor that becomes readable when the build is to be given up; -1: never */
     event_sink events;
 } build_context;
+
+typedef struct generation_request generation_request;
+typedef struct unit_report unit_report;
 
 typedef struct build {
     const build_context *context;
@@ -49,6 +57,10 @@ typedef struct build {
     uint32_t output; /* wire.proto's OutputKind */
     bool merge;
     unsigned lending_number; /* which set of host symbols it is to be lent: api/lending.h */
+    const generation_request *generation; /* build_generation.h: NULL but for a later generation */
+    unit_report
+        *unit_reports; /* what is found out of each unit that is compiled; NULL: nobody asks */
+    size_t unit_report_count;
 
     unit_list units;
     string_list environment;

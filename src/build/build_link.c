@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "build/build_generation.h"
 #include "build/build_link.h"
 #include "os/os.h"
 
@@ -50,13 +51,25 @@ static void request_destroy(request *request)
     free(request->memory_fds);
 }
 
+/* A later generation is linked from what was edited. Shared libraries belong to every one; objects
+ * and archives to the first, which exports what is in them. */
+static bool is_linked(const build *build, size_t index)
+{
+    return !build->generation || build->generation->edited[index] ||
+           build->units.items[index].kind == INPUT_SHARED_LIBRARY;
+}
+
 static bool add_input(miss *miss, size_t index, request *request)
 {
     const unit *unit = &miss->build->units.items[index];
     const unit_result *result = &miss->results[index];
-    Kiln__Wire__LinkInput *input = &request->inputs[index];
+    size_t place = request->message.n_inputs;
+    if (!is_linked(miss->build, index))
+        return true;
+    Kiln__Wire__LinkInput *input = &request->inputs[place];
     kiln__wire__link_input__init(input);
-    request->input_pointers[index] = input;
+    request->input_pointers[place] = input;
+    request->message.n_inputs++;
     input->name = wire_bytes(unit->path);
     input->cxx = result->cxx;
     if (miss->lead_holds_object && miss->lead_unit == index) {
@@ -87,12 +100,12 @@ static bool add_input(miss *miss, size_t index, request *request)
     return job_attach(&miss->lead, fd, &input->content_fd);
 }
 
-static bool add_dependency(miss *miss, size_t index, request *request)
+static bool add_dependency(miss *miss, const image *image, request *request)
 {
-    const image *image = miss->build->dependencies[index];
-    Kiln__Wire__LinkDependency *dependency = &request->dependencies[index];
+    size_t place = request->message.n_dependencies++;
+    Kiln__Wire__LinkDependency *dependency = &request->dependencies[place];
     kiln__wire__link_dependency__init(dependency);
-    request->dependency_pointers[index] = dependency;
+    request->dependency_pointers[place] = dependency;
     dependency->image_id = wire_bytes(image->id);
     int fd = image_fd(image);
     dependency->has_fd = fd >= 0;
@@ -100,18 +113,34 @@ static bool add_dependency(miss *miss, size_t index, request *request)
     return fd < 0 || job_attach(&miss->lead, fd, &dependency->content_fd);
 }
 
+/* The library's dependencies come before its own earlier generations, as they do in the scope of
+ * the first one: so weak variables that several of them have are the same for all generations. */
+static bool add_dependencies(miss *miss, request *request)
+{
+    const build *build = miss->build;
+    const generation_request *generation = build->generation;
+    bool done = true;
+    for (size_t i = 0; done && i < build->dependency_count; i++)
+        done = add_dependency(miss, build->dependencies[i], request);
+    for (uint32_t i = 0; done && generation && i + 1 < generation->number; i++)
+        if (generation->earlier[i])
+            done = add_dependency(miss, generation->earlier[i], request);
+    return done;
+}
+
 static bool fill(miss *miss, const char *image_id, uint32_t output, request *request)
 {
     const build *build = miss->build;
     const kiln_spec *spec = build->spec;
     size_t units = build->units.count;
+    size_t dependencies =
+        build->dependency_count + (build->generation ? build->generation->number : 0);
     *request = (struct request){0};
     kiln__wire__link__init(&request->message);
     request->inputs = calloc(units + 1, sizeof *request->inputs);
     request->input_pointers = calloc(units + 1, sizeof *request->input_pointers);
-    request->dependencies = calloc(build->dependency_count + 1, sizeof *request->dependencies);
-    request->dependency_pointers =
-        calloc(build->dependency_count + 1, sizeof *request->dependency_pointers);
+    request->dependencies = calloc(dependencies + 1, sizeof *request->dependencies);
+    request->dependency_pointers = calloc(dependencies + 1, sizeof *request->dependency_pointers);
     request->host_symbols = calloc(spec->host_symbol_count + 1, sizeof *request->host_symbols);
     request->memory_fds = calloc(units + 1, sizeof *request->memory_fds);
     bool done = request->inputs && request->input_pointers && request->dependencies &&
@@ -124,8 +153,7 @@ static bool fill(miss *miss, const char *image_id, uint32_t output, request *req
         request->argument_bytes[i] = wire_bytes(request->arguments.items[i]);
     for (size_t i = 0; done && i < units; i++)
         done = add_input(miss, i, request);
-    for (size_t i = 0; done && i < build->dependency_count; i++)
-        done = add_dependency(miss, i, request);
+    done = done && add_dependencies(miss, request);
     for (size_t i = 0; done && i < spec->host_symbol_count; i++)
         request->host_symbols[i] = wire_bytes(spec->host_symbols[i].name);
     Kiln__Wire__Link *message = &request->message;
@@ -133,9 +161,7 @@ static bool fill(miss *miss, const char *image_id, uint32_t output, request *req
     message->arguments = request->argument_bytes;
     message->n_arguments = request->arguments.count;
     message->inputs = request->input_pointers;
-    message->n_inputs = units;
     message->dependencies = request->dependency_pointers;
-    message->n_dependencies = build->dependency_count;
     message->host_symbols = request->host_symbols;
     message->n_host_symbols = spec->host_symbol_count;
     message->image_id = wire_bytes(image_id);

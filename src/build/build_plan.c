@@ -8,6 +8,7 @@
 
 #include "base/path.h"
 #include "build/arguments.h"
+#include "build/build_generation.h"
 #include "build/build_steps.h"
 #include "os/os.h"
 
@@ -166,7 +167,8 @@ kiln_status build_plan(miss *miss, kiln_error **error)
     if (status == KILN_OK) {
         /* The lock serves those who would build the same at the same time; without one they only
          * work twice. */
-        int lock = build->context->store ? store_open_lock(build->context->store, &build->key) : -1;
+        bool locks = build->context->store && !build->generation;
+        int lock = locks ? store_open_lock(build->context->store, &build->key) : -1;
         status = ask(miss, lock, scanned, scanned_count, error);
         if (lock >= 0)
             close(lock);

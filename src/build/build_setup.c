@@ -6,6 +6,7 @@
 
 #include "base/array.h"
 #include "base/path.h"
+#include "build/build_generation.h"
 #include "build/build_steps.h"
 #include "build/sources.h"
 #include "os/os.h"
@@ -135,15 +136,23 @@ bool build_is_compiled(const unit *unit)
     return !input_kind_is_linked(unit->kind);
 }
 
+bool build_compiles(const build *build, size_t index)
+{
+    return build_is_compiled(&build->units.items[index]) &&
+           (!build->generation || build->generation->edited[index]);
+}
+
 static bool is_cxx_standard(const char *standard)
 {
     return strstr(standard, "++") != NULL;
 }
 
-static bool add_defaults(string_list *list)
+/* A hot library is compiled often, and looked into by debuggers. */
+static bool add_defaults(const build *build, string_list *list)
 {
     static const char *const defaults[] = {"-O2", "-gline-tables-only", "-fPIC", NULL};
-    return string_list_add_all(list, defaults);
+    static const char *const hot_defaults[] = {"-O1", "-g", "-fPIC", NULL};
+    return string_list_add_all(list, build->context->hot == HOT_OFF ? defaults : hot_defaults);
 }
 
 static bool add_spec_arguments(const kiln_spec *spec, string_list *list)
@@ -170,7 +179,7 @@ bool build_compile_arguments(const miss *miss, size_t index, string_list *list)
     const kiln_spec *spec = miss->build->spec;
     const unit *unit = &miss->build->units.items[index];
     bool is_cxx = unit->kind == INPUT_CXX;
-    if (!add_defaults(list))
+    if (!add_defaults(miss->build, list))
         return false;
     if (spec->standard && (unit->kind == INPUT_C || is_cxx) &&
         is_cxx_standard(spec->standard) == is_cxx &&
@@ -222,7 +231,8 @@ static bool add_run_paths(const build *build, string_list *list)
 bool build_link_arguments(const miss *miss, string_list *list)
 {
     const build *build = miss->build;
-    bool done = add_defaults(list) && string_list_add_all(list, string_list_view(build->inherited));
+    bool done =
+        add_defaults(build, list) && string_list_add_all(list, string_list_view(build->inherited));
     for (size_t i = 0; done && i < build->units.count; i++)
         done = string_list_add_all(list, string_list_view(&miss->source_arguments[i]));
     done = done && add_spec_arguments(build->spec, list) &&

@@ -46,6 +46,8 @@ bool build_link_arguments(const miss *miss, string_list *list);
 
 /* Whether a unit goes to the compiler, not straight to the linker. */
 bool build_is_compiled(const unit *unit);
+/* Whether this build compiles a unit: a later generation only what was edited. */
+bool build_compiles(const build *build, size_t index);
 
 /* Turn a failed reply into an error that carries its diagnostics. */
 kiln_status build_failed(kiln_status code, kiln_phase phase, const char *what,

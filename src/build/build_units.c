@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "build/build_generation.h"
 #include "build/build_steps.h"
 #include "os/os.h"
 
@@ -58,6 +59,25 @@ static bool name_unit_key(compilation *compilation, size_t index)
     return named;
 }
 
+/* The inputs alone of one result, for whoever asks later which units an edit touches. */
+static void report_inputs_of_record(const compilation *compilation, size_t index,
+                                    const record *record, uint32_t result)
+{
+    unit_report *reports = compilation->miss->build->unit_reports;
+    record_entry entry = {.name = "", .fixed = {.unit_count = 1}};
+    input_set inputs = {0};
+    char *changed = NULL;
+    if (reports && index < compilation->miss->build->unit_report_count &&
+        record_add_inputs(record, result, &inputs)) {
+        input_set_sort(&inputs);
+        unit_report_destroy(&reports[index]);
+        record_make(&reports[index].inputs, NULL, &inputs, &entry, compilation->miss->begun_file_ns,
+                    &changed);
+    }
+    free(changed);
+    input_set_destroy(&inputs);
+}
+
 static bool take_object(compilation *compilation, size_t index, record *record, uint32_t result,
                         bool *refreshed)
 {
@@ -77,6 +97,8 @@ static bool take_object(compilation *compilation, size_t index, record *record, 
     close(fd);
     unit->hit = unit->done = unit->path && record_add_inputs(record, result, &miss->inputs) &&
                              build_repeat_warnings(miss->build, &entry, &miss->warnings);
+    if (unit->done)
+        report_inputs_of_record(compilation, index, record, result);
     return unit->done;
 }
 
@@ -85,7 +107,7 @@ static bool find_object(compilation *compilation, size_t index)
     build *build = compilation->miss->build;
     store *store = build->context->store;
     record record;
-    if (!store || !name_unit_key(compilation, index) ||
+    if (!store || build->generation || !name_unit_key(compilation, index) ||
         !store_read_record(store, &compilation->keys[index], &record))
         return false;
     record_check_options options = {.trust_system = build->context->trust_system};
@@ -183,6 +205,23 @@ static const char *language_of(const kiln_spec *spec, const unit *unit)
     return input_kind_of(unit->path) == INPUT_UNKNOWN ? "c" : "";
 }
 
+/* false when out of memory. id: lives as long as the request. */
+static bool ask_for_hot(const build *build, size_t index, job *job, char id[hot_unit_id_size],
+                        Kiln__Wire__HotRequest *hot, Kiln__Wire__Compile *request)
+{
+    const generation_request *generation = build->generation;
+    if (build->context->hot == HOT_OFF || !hot_unit_is_hot(&build->units.items[index]))
+        return true;
+    kiln__wire__hot_request__init(hot);
+    hot_unit_id(&build->units, index, id);
+    hot->unit = wire_bytes(id);
+    hot->whole = build->context->hot == HOT_WHOLE;
+    hot->generation = generation ? generation->number : 1;
+    hot->has_baseline = generation != NULL;
+    request->hot = hot;
+    return !generation || job_attach(job, generation->baseline_fd, &hot->baseline_fd);
+}
+
 static kiln_status send_compile(compilation *compilation, size_t index, job *job)
 {
     miss *miss = compilation->miss;
@@ -190,9 +229,12 @@ static kiln_status send_compile(compilation *compilation, size_t index, job *job
     string_list arguments = {0};
     kiln_status status;
     ProtobufCBinaryData *list = NULL;
+    Kiln__Wire__Compile request = KILN__WIRE__COMPILE__INIT;
+    Kiln__Wire__HotRequest hot;
+    char id[hot_unit_id_size];
     if (build_compile_arguments(miss, index, &arguments) &&
-        (list = calloc(arguments.count + 1, sizeof *list))) {
-        Kiln__Wire__Compile request = KILN__WIRE__COMPILE__INIT;
+        (list = calloc(arguments.count + 1, sizeof *list)) &&
+        ask_for_hot(miss->build, index, job, id, &hot, &request)) {
         for (size_t i = 0; i < arguments.count; i++)
             list[i] = wire_bytes(arguments.items[i]);
         request.source = wire_bytes(unit->path);
@@ -240,6 +282,29 @@ static kiln_status forward_object(compilation *compilation, unit_result *unit)
     return KILN_OK;
 }
 
+/* What a reply tells for later generations. false when out of memory. */
+static bool report_unit(compilation *compilation, size_t index, job *job,
+                        const Kiln__Wire__CompileReply *reply, const input_set *inputs)
+{
+    unit_report *reports = compilation->miss->build->unit_reports;
+    if (!reports || index >= compilation->miss->build->unit_report_count)
+        return true;
+    unit_report *report = &reports[index];
+    unit_report_destroy(report);
+    record_entry entry = {.name = "", .fixed = {.unit_count = 1}};
+    char *changed = NULL;
+    record_make(&report->inputs, NULL, inputs, &entry, compilation->miss->begun_file_ns, &changed);
+    free(changed);
+    int fd = reply->has_hot ? job_take_fd(job, reply->hot_fd) : -1;
+    if (fd < 0)
+        return true;
+    /* Its writer has left it at its end. */
+    bool done =
+        lseek(fd, 0, SEEK_SET) == 0 && os_read_fd(fd, &report->table, &report->table_size) == 0;
+    close(fd);
+    return done;
+}
+
 static kiln_status take_reply(compilation *compilation, size_t index, job *job,
                               Kiln__Wire__CompileReply *reply)
 {
@@ -262,7 +327,9 @@ static kiln_status take_reply(compilation *compilation, size_t index, job *job,
         !build_keep_warnings(miss->build, reply->diagnostics, &miss->warnings))
         status = error_no_memory(first_error(compilation));
     input_set_sort(&inputs);
-    if (status == KILN_OK)
+    if (status == KILN_OK && !report_unit(compilation, index, job, reply, &inputs))
+        status = error_no_memory(first_error(compilation));
+    if (status == KILN_OK && !miss->build->generation)
         store_object(compilation, index, reply, &inputs);
     if (status == KILN_OK && unit->fd >= 0 && miss->links && job != &miss->lead)
         status = forward_object(compilation, unit);
@@ -358,8 +425,7 @@ static void run_jobs(compilation *compilation)
         while (compilation->status == KILN_OK && compilation->running_count < jobs &&
                compilation->next < build->units.count) {
             size_t index = compilation->next++;
-            if (!compilation->miss->results[index].done &&
-                build_is_compiled(&build->units.items[index]))
+            if (!compilation->miss->results[index].done && build_compiles(build, index))
                 begin_unit(compilation, index);
         }
         if (compilation->running_count == 0)
@@ -431,9 +497,9 @@ kiln_status build_units(miss *miss, kiln_error **error)
     if (!compilation.keys)
         return error_no_memory(error);
     for (size_t i = 0; i < build->units.count; i++)
-        compilation.total += build_is_compiled(&build->units.items[i]);
+        compilation.total += build_compiles(build, i);
     for (size_t i = 0; i < build->units.count; i++) {
-        if (!build_is_compiled(&build->units.items[i]))
+        if (!build_compiles(build, i))
             continue;
         if (find_object(&compilation, i)) {
             tell_finished(&compilation, i, 0);

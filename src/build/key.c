@@ -100,6 +100,10 @@ static void add_surroundings(const kiln_spec *spec, const key_context *context, 
     add(list, &value, "kind of output");
     value = small_value(context->codegen_units, 0);
     add(list, &value, "%s", ""); /* follows from the number of sources, which are told of */
+    if (context->hot) {
+        value = small_value(context->hot, 0);
+        add(list, &value, "hot mode");
+    }
     add(list, context->compiler, "compiler");
     value = digest_of(spec->directory, strlen(spec->directory));
     add(list, &value, "directory");

@@ -41,6 +41,7 @@ typedef struct key_context {
     uint32_t codegen_units;
     unsigned lending_number; /* of a library */
     bool merge;
+    unsigned hot; /* build.h's hot_mode */
 } key_context;
 
 /* The ingredients of a whole library, or of one unit of it. */

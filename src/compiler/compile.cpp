@@ -3,6 +3,8 @@
 #include "compiler/assemble.h"
 #include "compiler/driver.h"
 #include "compiler/file_gate.h"
+#include "compiler/hot_consumer.h"
+#include "compiler/hot_pass.h"
 #include "compiler/invocation.h"
 #include "compiler/ir_module.h"
 #include "compiler/parallel_back_end.h"
@@ -82,17 +84,18 @@ std::optional<DriverJob> single_job(Work &work, const std::vector<std::string> &
     return std::nullopt;
 }
 
-std::unique_ptr<clang::CodeGenAction> action_for(clang::frontend::ActionKind kind)
+// hot: NULL for an ordinary unit.
+std::unique_ptr<clang::CodeGenAction> action_for(clang::frontend::ActionKind kind, HotWork *hot)
 {
     switch (kind) {
     case clang::frontend::EmitAssembly:
-        return std::make_unique<clang::EmitAssemblyAction>();
+        return hot_action<clang::EmitAssemblyAction>(hot);
     case clang::frontend::EmitBC:
-        return std::make_unique<clang::EmitBCAction>();
+        return hot_action<clang::EmitBCAction>(hot);
     case clang::frontend::EmitLLVM:
-        return std::make_unique<clang::EmitLLVMAction>();
+        return hot_action<clang::EmitLLVMAction>(hot);
     default:
-        return std::make_unique<clang::EmitObjAction>();
+        return hot_action<clang::EmitObjAction>(hot);
     }
 }
 
@@ -112,7 +115,9 @@ bool run_front_end(Work &work, const DriverJob &job, FrontEnd &front, OutputByte
     clang::frontend::ActionKind kind = instance.getFrontendOpts().ProgramAction;
     instance.setOutputStream(std::make_unique<llvm::raw_svector_ostream>(bytes));
     // Not destroyed, as the front end: it owns the module, and the job ends by exit.
-    clang::CodeGenAction *action = action_for(kind).release();
+    clang::CodeGenAction *action = action_for(kind, work.request.hot).release();
+    if (work.request.hot)
+        hot_pass_install(options, *work.request.hot, work.result.diagnostics);
     bool is_parallel = work.request.codegen_units > 1 && kind == clang::frontend::EmitObj &&
                        ParallelBackEnd::is_possible(options);
     if (!is_parallel)

@@ -18,6 +18,7 @@ namespace kiln
 {
 
 class RecordingFileSystem;
+struct HotWork;
 
 // As OutputKind of wire.proto, in its order.
 enum class OutputKind { Object, Bitcode, Ir, Assembly, Archive, Image, SharedLibrary };
@@ -35,6 +36,7 @@ struct CompileRequest {
     std::vector<std::string> arguments;
     OutputKind output = OutputKind::Object;
     unsigned codegen_units = 1;
+    HotWork *hot = nullptr; // of a hot library's unit: what is known, and what is found out
 };
 
 using OutputBytes = llvm::SmallVector<char, 0>;

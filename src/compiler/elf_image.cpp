@@ -257,6 +257,12 @@ llvm::Error mark_host_references(const ElfFile &file, llvm::MutableArrayRef<char
     return llvm::Error::success();
 }
 
+// Names by which generations of a hot library find each other: of nobody else's concern.
+bool is_internal_name(StringRef name)
+{
+    return name.starts_with("kiln.hot.") || name.contains(".kiln.");
+}
+
 } // namespace
 
 void collect_weak_data(StringRef bytes, SymbolNames &names)
@@ -314,8 +320,9 @@ llvm::Expected<ImageContents> read_image(StringRef image)
             return name.takeError();
         if (!symbol.isDefined() || name->empty() || symbol.getType() == llvm::ELF::STT_SECTION)
             continue;
-        contents.symbols.push_back({name->str(), kind_of(symbol), symbol.st_size,
-                                    symbol.getBinding() == llvm::ELF::STB_WEAK});
+        if (!is_internal_name(*name))
+            contents.symbols.push_back({name->str(), kind_of(symbol), symbol.st_size,
+                                        symbol.getBinding() == llvm::ELF::STB_WEAK});
         if (is_weak_data(*file, symbol))
             contents.weak_data.insert(name->str());
     }

@@ -123,6 +123,9 @@ struct HotWork {
     std::string unit_name;
     HotBaseline baseline;
     HotUnit unit; // in the making
+    // Of each variable of the unit that code initialises at load: its mangled name, and the digest
+    // of its initialiser.
+    std::map<std::string, uint64_t> dynamic_initializers;
     const HotUnit *previous() const
     {
         return baseline.unit(unit_name);

@@ -5,6 +5,7 @@
 // another version, or not the host.
 #include "compiler/job.h"
 #include "compiler/compile.h"
+#include "compiler/hot_table.h"
 #include "compiler/job_process.h"
 #include "compiler/link.h"
 #include "compiler/memory_file.h"
@@ -90,6 +91,7 @@ class Job
 
     void add_memory_file(const Kiln__Wire__MemoryFile &file);
     bool refuse_if_not_set_up(DiagnosticList &list) const;
+    bool hot_work(const Kiln__Wire__HotRequest &message, HotWork &work) const;
     std::optional<LinkRequest> link_request(const Kiln__Wire__Link &message) const;
 
     Connection connection_;
@@ -223,10 +225,23 @@ bool Job::plan(const wire_frame &frame)
     return connection_.send(WIRE_PLAN_REPLY, &reply.base);
 }
 
+// false: a descriptor is missing, or what is in it is no baseline.
+bool Job::hot_work(const Kiln__Wire__HotRequest &message, HotWork &work) const
+{
+    work.generation = message.generation;
+    work.whole = message.whole;
+    work.unit_name = view(message.unit).str();
+    if (!message.has_baseline)
+        return true;
+    FileView baseline(connection_.fd(message.baseline_fd));
+    return baseline.is_open() && work.baseline.read(baseline.bytes());
+}
+
 bool Job::compile(const wire_frame &frame)
 {
     RECEIVED(compile, Compile, frame);
-    if (!compile)
+    HotWork hot;
+    if (!compile || (compile->hot && !hot_work(*compile->hot, hot)))
         return false;
     CompileRequest request;
     request.source = view(compile->source).str();
@@ -234,6 +249,7 @@ bool Job::compile(const wire_frame &frame)
     request.arguments = strings_of(compile->n_arguments, compile->arguments);
     request.output = OutputKind(compile->output);
     request.codegen_units = compile->codegen_units;
+    request.hot = compile->hot ? &hot : nullptr;
     CompileResult result;
     if (!refuse_if_not_set_up(result.diagnostics)) {
         TimeLimit limit;
@@ -262,11 +278,27 @@ bool Job::compile(const wire_frame &frame)
     reply.cxx = last_is_cxx_ = result.cxx;
     reply.frontend_seconds = result.frontend_seconds;
     reply.backend_seconds = result.backend_seconds;
-    reply.has_output = reply.ok;
-    reply.output_fd = reply.ok ? connection_.next_sent_fd() : 0;
-    return connection_.send(WIRE_COMPILE_REPLY, &reply.base,
-                            reply.ok ? llvm::ArrayRef<int>(last_output_fd_)
-                                     : llvm::ArrayRef<int>());
+    std::vector<int> fds;
+    int hot_fd = -1;
+    if (reply.ok) {
+        reply.has_output = true;
+        reply.output_fd = connection_.next_sent_fd();
+        fds.push_back(last_output_fd_);
+    }
+    if (reply.ok && compile->hot) {
+        std::vector<uint8_t> table = hot_unit_pack(hot.unit);
+        hot_fd = memory_file_with(
+            "kiln-hot", {reinterpret_cast<const char *>(table.data()), table.size()}, false);
+        reply.has_hot = hot_fd >= 0;
+        reply.hot_fd = connection_.next_sent_fd() + 1;
+        reply.hot_size = table.size();
+        if (hot_fd >= 0)
+            fds.push_back(hot_fd);
+    }
+    bool sent = connection_.send(WIRE_COMPILE_REPLY, &reply.base, fds);
+    if (hot_fd >= 0)
+        close(hot_fd);
+    return sent;
 }
 
 // nullopt: a descriptor is missing, or there is no compile to take the output of.

@@ -271,6 +271,34 @@ kiln_status load_close(loaded *library)
     return waits ? KILN_PENDING : KILN_OK;
 }
 
+/* A root that needs them all is opened, and closed last: so the loader finds all of them without a
+ * use at the same time. Without memory for one they stay mapped, which is better than a crash. */
+kiln_status load_close_together(loaded **libraries, size_t count)
+{
+    const char **paths = calloc(count + 1, sizeof *paths);
+    mapped_image *root = NULL;
+    void *handle = NULL;
+    char *words = NULL;
+    size_t path_count = 0;
+    for (size_t i = 0; paths && i < count; i++)
+        if (libraries[i])
+            paths[path_count++] = library_path(libraries[i]);
+    bool opened = paths && root_image_write(paths, path_count, &root, NULL) == KILN_OK &&
+                  os_load(mapped_image_path(root), false, &handle, &words) == 0;
+    free(words);
+    free(paths);
+    kiln_status status = opened ? KILN_OK : KILN_PENDING;
+    for (size_t i = 0; opened && i < count; i++)
+        load_close(libraries[i]);
+    if (opened) {
+        os_unload(handle, mapped_image_path(root), NULL);
+        mapped_image_release(root);
+        if (load_collect())
+            status = KILN_PENDING;
+    }
+    return status;
+}
+
 size_t load_collect(void)
 {
     return mapped_image_collect();

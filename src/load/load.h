@@ -54,6 +54,11 @@ kiln_status load_open(const load_request *request, loaded **library, kiln_error 
  * here. NULL is OK. */
 kiln_status load_close(loaded *library);
 
+/* Close several libraries of which each may call into any other, whatever their images need: all
+ * destructors run before the first image leaves. libraries[i] may be NULL. OK or PENDING as above,
+ * for all of them. */
+kiln_status load_close_together(loaded **libraries, size_t count);
+
 /* Let go what has become free since it was closed. The number of images that are still waiting;
  * costs nothing when there were none. */
 size_t load_collect(void);

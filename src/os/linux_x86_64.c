@@ -42,6 +42,73 @@ static uint32_t saved_registers(void)
     return low;
 }
 
+/* ---- entries (src/compiler/hot_entry.cpp) ----
+ *
+ * The slot is the eight bytes before the entry; what is patched is an eight-byte no-operation on an
+ * eight-byte boundary, at the entry or, with control-flow protection, behind endbr64 and a
+ * four-byte one. It becomes `jmp *slot(%rip)`, six bytes and two that are never run.
+ *
+ * Why one store is enough: the no-operation is a single instruction, so no thread stands inside of
+ * it; and the store covers a naturally aligned quadword, which AMD64 processors change for
+ * instruction fetch as a whole (AMD64 Architecture Programmer's Manual, volume 2, section 7.6.1,
+ * "Cache and processor topology; self- and cross-modifying code": asynchronous modification of an
+ * aligned quadword needs no synchronisation where either version may be executed). Intel promises
+ * that for data (SDM volume 3, section 9.1.1) and asks for more care with code (9.1.3), but its
+ * processors behave so, and the kernel's own static calls rely on the like; a stress test runs it
+ * (tests/unit/test_reload_patch.c). The slot is stored first: x86 keeps the order of stores, and a
+ * thread that runs the jump loads the slot afterwards. */
+
+enum { slot_offset = -8, protected_offset = 8, jump_size = 6 };
+static const uint64_t no_operation = 0x0000000000841f0f;
+static const uint64_t branch_target = 0x00401f0ffa1e0ff3;
+static const uint64_t never_run = 0xcccccccccccccccc;
+
+static uint64_t *slot_of(const void *entry)
+{
+    return (uint64_t *)((uintptr_t)entry + (uintptr_t)slot_offset);
+}
+
+/* Where the no-operation or jump of an entry is. */
+static uint64_t *site_of(const void *entry)
+{
+    uint64_t *first = (uint64_t *)(uintptr_t)entry;
+    return *first == branch_target ? first + protected_offset / sizeof *first : first;
+}
+
+static uint64_t jump_of(const void *entry)
+{
+    int32_t distance = (int32_t)((intptr_t)slot_of(entry) - (intptr_t)site_of(entry) - jump_size);
+    return 0x9066000000000000 | (uint64_t)(uint32_t)distance << 16 | 0x25ff;
+}
+
+bool os_entry_is_patchable(const void *entry)
+{
+    if ((uintptr_t)entry % sizeof(uint64_t) || slot_of(entry)[-1] != never_run)
+        return false;
+    uint64_t site = __atomic_load_n(site_of(entry), __ATOMIC_RELAXED);
+    return site == no_operation || site == jump_of(entry);
+}
+
+void os_entry_extent(const void *entry, const void **begin, const void **end)
+{
+    *begin = slot_of(entry);
+    *end = site_of(entry) + 1;
+}
+
+void os_entry_publish(void *entry, const void *target)
+{
+    if (target)
+        __atomic_store_n(slot_of(entry), (uint64_t)(uintptr_t)target, __ATOMIC_RELEASE);
+    __atomic_store_n(site_of(entry), target ? jump_of(entry) : no_operation, __ATOMIC_RELEASE);
+}
+
+const void *os_entry_target(const void *entry)
+{
+    if (__atomic_load_n(site_of(entry), __ATOMIC_RELAXED) == no_operation)
+        return NULL;
+    return (const void *)(uintptr_t)__atomic_load_n(slot_of(entry), __ATOMIC_ACQUIRE);
+}
+
 size_t os_processor_features(uint8_t *bytes, size_t capacity)
 {
     uint32_t words[4 * sizeof leaves / sizeof leaves[0] + 1] = {0};

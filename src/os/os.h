@@ -173,4 +173,31 @@ char *os_path_of_address(const void *address);
  * run of one machine. */
 size_t os_processor_features(uint8_t *bytes, size_t capacity);
 
+/* ---- code that runs, and constants (linux_code.c; entries: linux_x86_64.c) ---- */
+
+/* What the pages of an address may be used for. */
+typedef struct os_protection {
+    bool readable, writable, executable;
+    uintptr_t begin, end; /* of what is mapped with it */
+} os_protection;
+/* -1 with EFAULT where nothing is mapped. */
+int os_protection_of(const void *address, os_protection *protection);
+/* Make the pages that hold [address, address + size) writable, on top of what they are: code stays
+ * executable all the while, since threads run in it. -1 where the system forbids that (EACCES,
+ * EPERM, ENOMEM), and nothing has changed. */
+int os_make_writable(void *address, size_t size, const os_protection *protection);
+/* Undo it. */
+void os_restore_protection(void *address, size_t size, const os_protection *protection);
+size_t os_page_size(void);
+
+/* A function's entry as src/compiler/hot_entry.cpp makes it: whether it can be led elsewhere. */
+bool os_entry_is_patchable(const void *entry);
+/* The bytes that publishing writes: all lie in [*begin, *end). */
+void os_entry_extent(const void *entry, const void **begin, const void **end);
+/* Lead an entry, whose pages are writable, to another body: NULL is its own, first one. Threads may
+ * call it meanwhile: each call goes to the one or the other. */
+void os_entry_publish(void *entry, const void *target);
+/* Where it leads to; NULL: to its own body. */
+const void *os_entry_target(const void *entry);
+
 #endif

@@ -1,0 +1,458 @@
+/* reload_calls.c - hot libraries: see kiln.h, "Hot libraries".
+ *
+ * The libraries of one hot load share what they were built from: a copy of the load's closure. A
+ * reload goes through it as a load does, dependencies first; of each library only what was edited
+ * is compiled. One thread at a time works on a library: the others wait on the session's condition.
+ * Compiling, mapping and publishing happen outside of the session's mutex. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/session.h"
+#include "os/os.h"
+
+struct hot_closure {
+    atomic_uint references;
+    closure closure;
+};
+
+struct hot_library {
+    hot *hot;
+    hot_closure *shared;
+    size_t index; /* which node of the closure it is */
+    hot_mode mode;
+    bool busy; /* somebody reloads it; guarded by the session's mutex */
+    kiln_reload_hook before, after;
+    void *hook_data;
+};
+
+struct kiln_reload {
+    hot_report report; /* of all libraries; its generation is that of the one asked for */
+    bool changed;
+    double seconds;
+};
+
+/* ---- making and ending ---- */
+
+hot_closure *hot_closure_create(const closure *closure)
+{
+    hot_closure *shared = calloc(1, sizeof *shared);
+    if (!shared)
+        return NULL;
+    shared->references = 1;
+    if (closure_copy(closure, &shared->closure))
+        return shared;
+    free(shared);
+    return NULL;
+}
+
+void hot_closure_release(hot_closure *shared)
+{
+    if (!shared || atomic_fetch_sub(&shared->references, 1) != 1)
+        return;
+    closure_destroy(&shared->closure);
+    free(shared);
+}
+
+kiln_status library_make_hot(kiln_library *library, hot_closure *shared, size_t index,
+                             const closure *closure, hot_mode mode, kiln_error **error)
+{
+    struct hot_library *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_no_memory(error);
+    const node *node = &closure->nodes[index];
+    kiln_status status = hot_create(library->image, library->loaded, node->reports,
+                                    node->report_count, &made->hot, error);
+    if (status != KILN_OK) {
+        free(made);
+        return status;
+    }
+    atomic_fetch_add(&shared->references, 1);
+    made->shared = shared;
+    made->index = index;
+    made->mode = mode;
+    library->hot = made;
+    return KILN_OK;
+}
+
+kiln_status library_close_hot(kiln_library *library)
+{
+    hot_close(library->hot->hot);
+    return load_is_mapped(library->image->id) ? KILN_PENDING : KILN_OK;
+}
+
+void library_end_hot(kiln_library *library)
+{
+    struct hot_library *ended = library->hot;
+    if (!ended)
+        return;
+    hot_destroy(ended->hot);
+    hot_closure_release(ended->shared);
+    free(ended);
+    library->hot = NULL;
+}
+
+/* ---- one at a time ---- */
+
+static void take_turn(kiln_library *library)
+{
+    kiln_session *session = library->session;
+    pthread_mutex_lock(&session->mutex);
+    while (library->hot->busy)
+        pthread_cond_wait(&session->flights_changed, &session->mutex);
+    library->hot->busy = true;
+    pthread_mutex_unlock(&session->mutex);
+}
+
+static void end_turn(kiln_library *library)
+{
+    kiln_session *session = library->session;
+    pthread_mutex_lock(&session->mutex);
+    library->hot->busy = false;
+    pthread_cond_broadcast(&session->flights_changed);
+    pthread_mutex_unlock(&session->mutex);
+}
+
+static kiln_status check_hot(const kiln_library *library, kiln_error **error)
+{
+    if (library->hot)
+        return KILN_OK;
+    return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
+                     "library '%s' was not loaded hot: set `hot` in the load options",
+                     library->image->name);
+}
+
+/* ---- reloading ---- */
+
+typedef struct reloading {
+    kiln_session *session;
+    hot_policy policy;
+    kiln_reload *report;
+    kiln_error **error;
+} reloading;
+
+/* Moves what one library's report holds to the end of the whole one. */
+static bool add_report(kiln_reload *whole, hot_report *part)
+{
+    bool done = string_list_add_all(&whole->report.files, string_list_view(&part->files)) &&
+                string_list_add_all(&whole->report.functions, string_list_view(&part->functions));
+    size_t count = whole->report.notice_count + part->notice_count;
+    struct hot_notice *notices =
+        realloc(whole->report.notices, (count + 1) * sizeof *whole->report.notices);
+    if (!notices)
+        return false;
+    memcpy(notices + whole->report.notice_count, part->notices,
+           part->notice_count * sizeof *notices);
+    whole->report.notices = notices;
+    whole->report.notice_count = whole->report.notice_capacity = count;
+    part->notice_count = 0;
+    whole->changed |= part->generation != 0;
+    return done;
+}
+
+/* `main` is called once, and what waits in it never returns to its entry. */
+static bool note_running(hot_report *report)
+{
+    if (!string_list_contains(&report->functions, "main"))
+        return true;
+    struct hot_notice *notices =
+        realloc(report->notices, (report->notice_count + 1) * sizeof *notices);
+    if (!notices)
+        return false;
+    report->notices = notices;
+    struct hot_notice *notice = &notices[report->notice_count++];
+    report->notice_capacity = report->notice_count;
+    *notice = (struct hot_notice){.kind = KILN_NOTICE_RUNNING,
+                                  .symbol = strdup("main"),
+                                  .display = strdup("main"),
+                                  .detail = strdup("a call of it that is in progress goes on in "
+                                                   "the code that it began in"),
+                                  .variable = strdup("")};
+    return notice->symbol && notice->display && notice->detail && notice->variable;
+}
+
+/* The host symbols that a generation takes, with the addresses that the library was lent. */
+static load_symbol *lend(const kiln_spec *spec, const image *image, size_t *count)
+{
+    load_symbol *symbols = calloc(image->host_symbols.count + 1, sizeof *symbols);
+    *count = 0;
+    for (size_t i = 0; symbols && i < image->host_symbols.count; i++)
+        for (size_t k = 0; k < spec->host_symbol_count; k++)
+            if (strcmp(spec->host_symbols[k].name, image->host_symbols.items[i]) == 0)
+                symbols[(*count)++] = (load_symbol){.name = spec->host_symbols[k].name,
+                                                    .address = spec->host_symbols[k].address};
+    return symbols;
+}
+
+static kiln_status publish(reloading *reloading, kiln_library *library, hot_edit *edit)
+{
+    struct hot_library *own = library->hot;
+    const kiln_spec *spec = own->shared->closure.nodes[own->index].spec;
+    hot_report report = {0};
+    load_symbol *symbols = NULL;
+    size_t symbol_count = 0;
+    uint32_t next = hot_generation(own->hot) + 1;
+    if (edit->image) {
+        symbols = lend(spec, edit->image, &symbol_count);
+        if (!symbols)
+            return error_no_memory(reloading->error);
+        if (own->before)
+            own->before(library, next, own->hook_data);
+    }
+    kiln_status status = hot_publish(own->hot, edit, symbols, symbol_count, library->global,
+                                     &report, reloading->error);
+    free(symbols);
+    bool published = status == KILN_OK && report.generation;
+    if (status == KILN_OK &&
+        (!note_running(&report) || (reloading->report && !add_report(reloading->report, &report))))
+        status = error_no_memory(reloading->error);
+    hot_report_destroy(&report);
+    if (published && own->after)
+        own->after(library, next, own->hook_data);
+    if (published) {
+        event_sink events = session_sink(library->session);
+        event_sink_emit(&events, &(kiln_event){.size = sizeof(kiln_event),
+                                               .kind = KILN_EVENT_RELOADED,
+                                               .library = library->image->name,
+                                               .done = next});
+    }
+    return status;
+}
+
+/* What a build is linked against: dependencies that are hot may have brought symbols since they were
+ * loaded. A list that takes the place of the build's; NULL when out of memory. */
+static image **later_images(const kiln_library *library, const build *build, size_t *count)
+{
+    size_t capacity = build->dependency_count;
+    for (size_t i = 0; i < library->dependency_count; i++)
+        if (library->dependencies[i]->hot)
+            capacity += hot_images(library->dependencies[i]->hot->hot, NULL);
+    image **images = calloc(capacity + 1, sizeof *images);
+    if (!images)
+        return NULL;
+    memcpy(images, build->dependencies, build->dependency_count * sizeof *images);
+    *count = build->dependency_count;
+    for (size_t i = 0; i < library->dependency_count; i++)
+        if (library->dependencies[i]->hot) {
+            size_t own = hot_images(library->dependencies[i]->hot->hot, images + *count);
+            /* The first one is among the build's already. */
+            memmove(images + *count, images + *count + 1, (own - 1) * sizeof *images);
+            *count += own - 1;
+        }
+    return images;
+}
+
+static kiln_status reload_one(reloading *reloading, kiln_library *library)
+{
+    struct hot_library *own = library->hot;
+    const closure *closure = &own->shared->closure;
+    event_sink events = session_sink(library->session);
+    build_context context = session_context(library->session, events, own->mode, -1);
+    node_build building;
+    hot_edit edit = {0};
+    kiln_status status = node_build_begin(closure, &closure->nodes[own->index], &context, &building,
+                                          reloading->error);
+    if (status != KILN_OK)
+        return status;
+    status = build_begin(&building.build, reloading->error);
+    if (status == KILN_OK)
+        status = hot_find_edits(own->hot, &building.build, &edit, reloading->error);
+    image **images = NULL;
+    if (status == KILN_OK && edit.edited_count) {
+        images = later_images(library, &building.build, &building.build.dependency_count);
+        if (!images)
+            status = error_no_memory(reloading->error);
+    }
+    if (images) {
+        building.build.dependencies = images;
+        status =
+            hot_compile(own->hot, &building.build, &reloading->policy, &edit, reloading->error);
+        if (status == KILN_OK)
+            status = publish(reloading, library, &edit);
+    }
+    hot_edit_destroy(&edit);
+    free(images);
+    node_build_end(&building);
+    return status;
+}
+
+static kiln_status reload_with_dependencies(reloading *reloading, kiln_library *library)
+{
+    kiln_status status = KILN_OK;
+    for (size_t i = 0; status == KILN_OK && i < library->dependency_count; i++)
+        if (library->dependencies[i]->hot)
+            status = reload_with_dependencies(reloading, library->dependencies[i]);
+    if (status != KILN_OK)
+        return status;
+    take_turn(library);
+    status = reload_one(reloading, library);
+    end_turn(library);
+    return status;
+}
+
+kiln_status library_reload(kiln_library *library, const kiln_reload_options *options,
+                           kiln_reload **report, kiln_error **error)
+{
+    int64_t begin_ns = os_clock_steady_ns();
+    kiln_reload_options ours;
+    kiln_status status = options_read(&ours, sizeof ours, options, "reload", error);
+    kiln_reload *made = status == KILN_OK && report ? calloc(1, sizeof *made) : NULL;
+    if (status != KILN_OK)
+        return status;
+    if (report && !made)
+        return error_no_memory(error);
+    reloading reloading = {.session = library->session,
+                           .policy = {.accept_layouts = ours.accept_layouts},
+                           .report = made,
+                           .error = error};
+    session_count_busy(library->session, 1);
+    status = reload_with_dependencies(&reloading, library);
+    session_count_busy(library->session, -1);
+    if (status != KILN_OK) {
+        kiln_reload_destroy(made);
+        return status;
+    }
+    if (report) {
+        made->report.generation = hot_generation(library->hot->hot);
+        made->seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
+        *report = made;
+    }
+    return KILN_OK;
+}
+
+void *library_hot_symbol(const kiln_library *library, const char *name, bool function)
+{
+    bool is_function;
+    void *address = hot_find_symbol(library->hot->hot, name, &is_function);
+    return address && is_function == function ? address : NULL;
+}
+
+/* ---- the calls of kiln.h ---- */
+
+kiln_status kiln_library_reload(kiln_library *library, const kiln_reload_options *options,
+                                kiln_reload **report, kiln_error **error)
+{
+    if (error)
+        *error = NULL;
+    if (!library)
+        return error_null(error, "library");
+    kiln_status status = check_hot(library, error);
+    return status == KILN_OK ? library_reload(library, options, report, error) : status;
+}
+
+uint32_t kiln_library_generation(const kiln_library *library)
+{
+    return library && library->hot ? hot_generation(library->hot->hot) : 0;
+}
+
+kiln_status kiln_library_roll_back(kiln_library *library, kiln_reload **report, kiln_error **error)
+{
+    if (error)
+        *error = NULL;
+    if (!library)
+        return error_null(error, "library");
+    kiln_status status = check_hot(library, error);
+    if (status != KILN_OK)
+        return status;
+    kiln_reload *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_no_memory(error);
+    take_turn(library);
+    status = hot_roll_back(library->hot->hot, &made->report, error);
+    end_turn(library);
+    made->changed = status == KILN_OK;
+    if (status == KILN_OK && report)
+        *report = made;
+    else
+        kiln_reload_destroy(made);
+    return status;
+}
+
+kiln_status kiln_library_reset_variable(kiln_library *library, const char *name, kiln_error **error)
+{
+    if (error)
+        *error = NULL;
+    if (!library || !name)
+        return error_null(error, library ? "name" : "library");
+    kiln_status status = check_hot(library, error);
+    if (status != KILN_OK)
+        return status;
+    take_turn(library);
+    status = hot_reset_variable(library->hot->hot, name, error);
+    end_turn(library);
+    return status;
+}
+
+kiln_status kiln_library_set_reload_hooks(kiln_library *library, kiln_reload_hook before,
+                                          kiln_reload_hook after, void *user_data)
+{
+    if (!library || !library->hot)
+        return KILN_INVALID_ARGUMENT;
+    take_turn(library);
+    library->hot->before = before;
+    library->hot->after = after;
+    library->hot->hook_data = user_data;
+    end_turn(library);
+    return KILN_OK;
+}
+
+uint32_t kiln_reload_generation(const kiln_reload *report)
+{
+    return report->report.generation;
+}
+
+bool kiln_reload_changed(const kiln_reload *report)
+{
+    return report->changed;
+}
+
+double kiln_reload_seconds(const kiln_reload *report)
+{
+    return report->seconds;
+}
+
+size_t kiln_reload_file_count(const kiln_reload *report)
+{
+    return report->report.files.count;
+}
+
+const char *kiln_reload_file(const kiln_reload *report, size_t index)
+{
+    return index < report->report.files.count ? report->report.files.items[index] : NULL;
+}
+
+size_t kiln_reload_function_count(const kiln_reload *report)
+{
+    return report->report.functions.count;
+}
+
+const char *kiln_reload_function(const kiln_reload *report, size_t index)
+{
+    return index < report->report.functions.count ? report->report.functions.items[index] : NULL;
+}
+
+size_t kiln_reload_notice_count(const kiln_reload *report)
+{
+    return report->report.notice_count;
+}
+
+kiln_status kiln_reload_notice(const kiln_reload *report, size_t index, kiln_notice *notice)
+{
+    if (index >= report->report.notice_count || notice->size < sizeof notice->size)
+        return KILN_INVALID_ARGUMENT;
+    const struct hot_notice *from = &report->report.notices[index];
+    kiln_notice ours = {.kind = (kiln_notice_kind)from->kind,
+                        .symbol = from->symbol,
+                        .display = from->display,
+                        .detail = from->detail,
+                        .variable = from->variable};
+    result_write(notice, &ours, sizeof ours);
+    return KILN_OK;
+}
+
+void kiln_reload_destroy(kiln_reload *report)
+{
+    if (!report)
+        return;
+    hot_report_destroy(&report->report);
+    free(report);
+}

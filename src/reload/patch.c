@@ -1,0 +1,178 @@
+/* patch.c - see patch.h. */
+#include "reload/patch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "os/os.h"
+
+/* Guards the protection of all pages that are being patched. Nothing is taken under it. */
+static pthread_mutex_t publishing = PTHREAD_MUTEX_INITIALIZER;
+
+/* Adjacent pages that are made writable together. */
+typedef struct page_run {
+    uintptr_t begin, end;
+    os_protection protection;
+} page_run;
+
+typedef struct page_runs {
+    page_run *items;
+    size_t count, capacity;
+} page_runs;
+
+static kiln_status refuse(int errno_value, kiln_error **error)
+{
+    if (errno_value == ENOMEM)
+        return error_no_memory(error);
+    return error_set_errno(error, KILN_UNSUPPORTED, KILN_PHASE_BIND, errno_value,
+                           "this system does not let loaded code be changed");
+}
+
+static bool add_pages(page_runs *runs, const void *begin, const void *end)
+{
+    uintptr_t page = os_page_size();
+    uintptr_t first = (uintptr_t)begin & ~(page - 1);
+    uintptr_t last = ((uintptr_t)end + page - 1) & ~(page - 1);
+    page_run *run = runs->count ? &runs->items[runs->count - 1] : NULL;
+    if (run && first >= run->begin && first <= run->end) {
+        run->end = last > run->end ? last : run->end;
+        return true;
+    }
+    run = array_add((void **)&runs->items, &runs->count, &runs->capacity, sizeof *run);
+    if (run)
+        *run = (page_run){.begin = first, .end = last};
+    return run != NULL;
+}
+
+static void lock_runs(const page_runs *runs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        os_restore_protection((void *)runs->items[i].begin,
+                              runs->items[i].end - runs->items[i].begin,
+                              &runs->items[i].protection);
+}
+
+/* 0, or errno with everything as it was. The protection of a segment is asked for once. */
+static int unlock_runs(page_runs *runs)
+{
+    for (size_t i = 0; i < runs->count; i++) {
+        page_run *run = &runs->items[i];
+        bool asked = i > 0 && run->begin >= runs->items[i - 1].protection.begin &&
+                     run->end <= runs->items[i - 1].protection.end;
+        if (asked)
+            run->protection = runs->items[i - 1].protection;
+        if ((!asked && os_protection_of((void *)run->begin, &run->protection)) ||
+            os_make_writable((void *)run->begin, run->end - run->begin, &run->protection)) {
+            int failed = errno;
+            lock_runs(runs, i);
+            return failed;
+        }
+    }
+    return 0;
+}
+
+static int compare_patches(const void *a, const void *b)
+{
+    uintptr_t first = (uintptr_t)((const patch *)a)->entry;
+    uintptr_t second = (uintptr_t)((const patch *)b)->entry;
+    return (first > second) - (first < second);
+}
+
+static kiln_status check_entries(const patch *patches, size_t count, kiln_error **error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!os_entry_is_patchable(patches[i].entry))
+            return error_set(error, KILN_UNSUPPORTED, KILN_PHASE_BIND,
+                             "the entry at %p does not have the form that can be patched",
+                             patches[i].entry);
+    return KILN_OK;
+}
+
+kiln_status patch_publish(const patch *patches, size_t count, kiln_error **error)
+{
+    page_runs runs = {0};
+    patch *sorted = malloc((count + 1) * sizeof *sorted);
+    if (!sorted)
+        return error_no_memory(error);
+    kiln_status status = check_entries(patches, count, error);
+    memcpy(sorted, patches, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare_patches);
+    for (size_t i = 0; status == KILN_OK && i < count; i++) {
+        const void *begin, *end;
+        os_entry_extent(sorted[i].entry, &begin, &end);
+        if (!add_pages(&runs, begin, end))
+            status = error_no_memory(error);
+    }
+    if (status == KILN_OK) {
+        pthread_mutex_lock(&publishing);
+        int failed = unlock_runs(&runs);
+        if (failed) {
+            status = refuse(failed, error);
+        } else {
+            for (size_t i = 0; i < count; i++)
+                os_entry_publish(sorted[i].entry, sorted[i].target);
+            lock_runs(&runs, runs.count);
+        }
+        pthread_mutex_unlock(&publishing);
+    }
+    free(runs.items);
+    free(sorted);
+    return status;
+}
+
+kiln_status patch_check(const void *entry, const char *name, kiln_error **error)
+{
+    const patch nothing = {.entry = (void *)(uintptr_t)entry, .target = os_entry_target(entry)};
+    if (!os_entry_is_patchable(entry))
+        return error_set(error, KILN_UNSUPPORTED, KILN_PHASE_BIND,
+                         "the entry of '%s' does not have the form that can be patched", name);
+    return patch_publish(&nothing, 1, error);
+}
+
+/* Readers may look at the same time: each sees whole words, old or new. */
+static void copy_words(void *place, const void *bytes, size_t size)
+{
+    uint8_t *to = place;
+    const uint8_t *from = bytes;
+    while (size > 0) {
+        uint64_t word;
+        if ((uintptr_t)to % sizeof word == 0 && size >= sizeof word) {
+            memcpy(&word, from, sizeof word);
+            if (*(uint64_t *)to != word)
+                __atomic_store_n((uint64_t *)to, word, __ATOMIC_RELAXED);
+            to += sizeof word, from += sizeof word, size -= sizeof word;
+        } else {
+            __atomic_store_n(to++, *from++, __ATOMIC_RELAXED);
+            size--;
+        }
+    }
+}
+
+kiln_status patch_constants(const patch_data *items, size_t count, kiln_error **error)
+{
+    page_runs runs = {0};
+    kiln_status status = KILN_OK;
+    for (size_t i = 0; status == KILN_OK && i < count; i++) {
+        const patch_data *item = &items[i];
+        if (!add_pages(&runs, item->place, (const uint8_t *)item->place + item->size))
+            status = error_no_memory(error);
+    }
+    if (status == KILN_OK) {
+        pthread_mutex_lock(&publishing);
+        int failed = unlock_runs(&runs);
+        if (failed) {
+            status = refuse(failed, error);
+        } else {
+            for (size_t i = 0; i < count; i++)
+                copy_words(items[i].place, items[i].bytes, items[i].size);
+            lock_runs(&runs, runs.count);
+        }
+        pthread_mutex_unlock(&publishing);
+    }
+    free(runs.items);
+    return status;
+}

@@ -1,0 +1,38 @@
+/* patch.h - changes in code and constants while threads run in them.
+ *
+ * An entry (compiler/hot_entry.h) is led to another body by one aligned store; a call goes to the
+ * old body or to the new one, never to anything between. Publications are made one at a time in a
+ * process, since two of them may share a page. Any thread. */
+#ifndef KILN_RELOAD_PATCH_H
+#define KILN_RELOAD_PATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+typedef struct patch {
+    void *entry;
+    const void *target; /* NULL: the entry's own, first body */
+} patch;
+
+/* Read-only data that gets other bytes of the same size. */
+typedef struct patch_data {
+    void *place;
+    const void *bytes;
+    size_t size;
+} patch_data;
+
+/* Whether code of this process may be patched at all; asked of one entry. Errors: UNSUPPORTED (the
+ * system does not let code be changed, or this entry has another form). */
+kiln_status patch_check(const void *entry, const char *name, kiln_error **error);
+
+/* Publish all, each by itself: a thread that calls two of them meanwhile may meet one of them old
+ * and one new. All or nothing where something is wrong before the first is published. Errors:
+ * UNSUPPORTED, NO_MEMORY. */
+kiln_status patch_publish(const patch *patches, size_t count, kiln_error **error);
+
+/* Write constants, word by word. Errors: UNSUPPORTED, NO_MEMORY; then nothing was written. */
+kiln_status patch_constants(const patch_data *items, size_t count, kiln_error **error);
+
+#endif
