@@ -6,6 +6,7 @@
 // refers to; its body moves to a new one.
 #include "compiler/hot_pass.h"
 #include "compiler/hot_entry.h"
+#include "compiler/hot_names.h"
 #include "compiler/ir_digest.h"
 
 #include "llvm/Demangle/Demangle.h"
@@ -35,6 +36,13 @@ bool is_of_one_generation(const llvm::Function &function)
             name.starts_with("__tls_init"));
 }
 
+// What runs the initialisers of thread-locals before they are used. It belongs to the generation
+// that defined the variable: a later one does not know the initialisers any more.
+bool is_thread_wrapper(llvm::StringRef name)
+{
+    return name.starts_with("_ZTW");
+}
+
 class HotModule
 {
   public:
@@ -46,6 +54,7 @@ class HotModule
     void run();
 
   private:
+    void drop_kept_code();
     void take_annotations();
     void settle_names();
     void settle_name(llvm::GlobalValue &value);
@@ -361,7 +370,8 @@ void HotModule::handle_function(llvm::Function &function)
         return;
     }
     symbol.defined = before->defined;
-    bool is_same = before->content == plan.content && !work_.whole;
+    bool is_same =
+        (before->content == plan.content && !work_.whole) || is_thread_wrapper(plan.name);
     if (is_same) {
         work_.unit.symbols[plan.name] = *before;
         make_declaration(function, plan.name);
@@ -465,7 +475,9 @@ void HotModule::handle_variable(llvm::GlobalVariable &variable)
                      plan.content,
                      plan.type,
                      module_.getDataLayout().getTypeAllocSize(variable.getValueType()),
-                     display_name(plan.name)};
+                     display_name(plan.name),
+                     false,
+                     variable.isWeakForLinker()};
     auto dynamic = work_.dynamic_initializers.find(variable.getName().str());
     if (dynamic != work_.dynamic_initializers.end()) {
         symbol.dynamic = true;
@@ -628,7 +640,7 @@ void HotModule::carry_over()
             continue;
         bool is_internal = name.find(".kiln.") != std::string::npos;
         work_.unit.symbols[name].content = 0;
-        if (is_internal)
+        if (is_internal || symbol.weak)
             continue;
         bool is_function = symbol.kind == HotKind::Function;
         notice(is_function ? HotNoticeKind::FunctionRemoved : HotNoticeKind::DataRemoved, symbol,
@@ -654,12 +666,36 @@ void HotModule::keep_table()
     table->setAlignment(llvm::Align(8));
 }
 
+bool is_kept(const llvm::Function &function)
+{
+    return function.hasLocalLinkage() && function.getName().contains(hot_kept_prefix);
+}
+
+// Functions that hot_names.cpp has made: what they refer to was emitted by now.
+void HotModule::drop_kept_code()
+{
+    llvm::SmallVector<llvm::Function *, 16> kept;
+    for (llvm::Function &function : module_) {
+        if (is_kept(function))
+            kept.push_back(&function);
+    }
+    if (kept.empty())
+        return;
+    llvm::removeFromUsedLists(module_, [](llvm::Constant *constant) {
+        auto *function = llvm::dyn_cast<llvm::Function>(constant->stripPointerCasts());
+        return function && is_kept(*function);
+    });
+    for (llvm::Function *function : kept)
+        function->eraseFromParent();
+}
+
 void HotModule::run()
 {
     work_.unit.unit = work_.unit_name;
     work_.unit.generation = work_.generation;
     if (!work_.whole)
         module_.setSemanticInterposition(true);
+    drop_kept_code();
     take_annotations();
     settle_names();
     mark_guards();

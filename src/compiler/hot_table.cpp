@@ -22,6 +22,7 @@ void pack_symbols(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit 
         item->size = symbol.size;
         item->display = arena.bytes(symbol.display);
         item->dynamic = symbol.dynamic;
+        item->weak = symbol.weak;
         message.symbols[message.n_symbols++] = item;
     }
 }
@@ -116,6 +117,7 @@ HotSymbol symbol_of(const Kiln__Wire__HotSymbol &item)
     symbol.size = item.size;
     symbol.display = view(item.display).str();
     symbol.dynamic = item.dynamic;
+    symbol.weak = item.weak;
     return symbol;
 }
 

@@ -43,7 +43,7 @@ struct HotSymbol {
     std::string body;
     uint64_t content = 0, type = 0, size = 0;
     std::string display;
-    bool dynamic = false;
+    bool dynamic = false, weak = false;
 };
 
 struct HotStatic {

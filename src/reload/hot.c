@@ -207,8 +207,43 @@ kiln_status hot_create(image *first, const loaded *library, unit_report *reports
     return status;
 }
 
+/* A thread can owe the destructor of a thread_local to an image, which then stays when the others
+ * leave: its entries must not lead to them. */
+static bool has_thread_destructors(const hot *hot)
+{
+    bool found = false;
+    for (size_t i = 0; !found && i < hot->unit_count; i++) {
+        Kiln__Wire__HotUnit *table =
+            kiln__wire__hot_unit__unpack(NULL, hot->units[i].table_size, hot->units[i].table);
+        for (size_t k = 0; table && !found && k < table->n_symbols; k++) {
+            const Kiln__Wire__HotSymbol *symbol = table->symbols[k];
+            bool is_guard = symbol->name.len > 4 && memcmp(symbol->name.data, "_ZGV", 4) == 0;
+            found = symbol->kind == KILN__WIRE__HOT_KIND__HOT_THREAD_LOCAL &&
+                    (symbol->dynamic || is_guard);
+        }
+        found |= !table;
+        if (table)
+            kiln__wire__hot_unit__free_unpacked(table, NULL);
+    }
+    return found;
+}
+
+static kiln_status lead_back(const hot *hot)
+{
+    kiln_status status = KILN_OK;
+    for (size_t i = 0; status == KILN_OK && i < hot->generation_count; i++)
+        for (size_t k = 0; status == KILN_OK && k < hot->generations[i].publication_count; k++) {
+            const patch first = {.entry = hot->generations[i].publications[k].entry};
+            status = patch_publish(&first, 1, NULL);
+        }
+    return status;
+}
+
 kiln_status hot_close(hot *hot)
 {
+    if (hot->generation_count > 1 && has_thread_destructors(hot) && lead_back(hot) != KILN_OK)
+        return KILN_PENDING;
+
     loaded **libraries = calloc(hot->generation_count + 1, sizeof *libraries);
     if (!libraries)
         return KILN_PENDING;

@@ -50,7 +50,8 @@ void hot_report_destroy(hot_report *report);
  * NO_MEMORY. */
 kiln_status hot_create(image *first, const loaded *library, unit_report *reports, size_t count,
                        hot **out, kiln_error **error);
-/* Close all generations, the first one's `loaded` with them; destructors run in the newest code.
+/* Close all generations, the first one's `loaded` with them; destructors run in the newest code, but
+ * in a library with thread_locals that have destructors in the oldest: some thread may owe one.
  * PENDING: see load_close. */
 kiln_status hot_close(hot *hot);
 /* Free it; what was not closed stays loaded. NULL is fine. */

@@ -1,0 +1,422 @@
+// hot_names.cpp - see hot_names.h.
+#include "compiler/hot_names.h"
+#include "compiler/align.h"
+
+#include "clang/AST/ASTContext.h"
+#include "clang/AST/Attr.h"
+#include "clang/AST/DeclCXX.h"
+#include "clang/AST/ExprCXX.h"
+#include "clang/AST/Mangle.h"
+#include "clang/AST/RecursiveASTVisitor.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/Support/xxhash.h"
+
+namespace kiln
+{
+namespace
+{
+
+uint64_t digest_of_text(llvm::StringRef text)
+{
+    uint64_t digest = llvm::xxh3_64bits(text);
+    return digest ? digest : 1;
+}
+
+uint64_t digest_of_code(const clang::Stmt *code, const clang::ASTContext &context)
+{
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    if (code)
+        code->printPretty(stream, nullptr, context.getPrintingPolicy());
+    return digest_of_text(text);
+}
+
+// What one top-level declaration holds, in the order of its text. Templates are left out: their
+// instantiations come as declarations of their own.
+class Finder : public clang::RecursiveASTVisitor<Finder>
+{
+  public:
+    bool TraverseFunctionTemplateDecl(clang::FunctionTemplateDecl *)
+    {
+        return true;
+    }
+    bool TraverseClassTemplateDecl(clang::ClassTemplateDecl *)
+    {
+        return true;
+    }
+    bool
+    TraverseClassTemplatePartialSpecializationDecl(clang::ClassTemplatePartialSpecializationDecl *)
+    {
+        return true;
+    }
+    bool VisitVarDecl(clang::VarDecl *variable)
+    {
+        if (variable->getDeclContext()->isDependentContext() ||
+            variable->getType()->isDependentType())
+            return true;
+        if (variable->isStaticLocal())
+            locals.push_back(variable);
+        else if (variable->hasGlobalStorage() &&
+                 variable->isThisDeclarationADefinition() == clang::VarDecl::Definition)
+            globals.push_back(variable);
+        return true;
+    }
+    bool VisitLambdaExpr(clang::LambdaExpr *lambda)
+    {
+        if (!lambda->getLambdaClass()->isDependentContext())
+            lambdas[lambda->getLambdaClass()->getDeclContext()].push_back(lambda);
+        return true;
+    }
+
+    std::vector<clang::VarDecl *> locals, globals;
+    llvm::MapVector<const clang::DeclContext *, std::vector<clang::LambdaExpr *>> lambdas;
+};
+
+class HotNames : public clang::ASTConsumer
+{
+  public:
+    HotNames(HotWork &work, clang::ASTConsumer &next) : work_(work), next_(next) {}
+
+    void Initialize(clang::ASTContext &context) override
+    {
+        context_ = &context;
+        mangler_.reset(context.createMangleContext());
+    }
+    bool HandleTopLevelDecl(clang::DeclGroupRef group) override
+    {
+        for (clang::Decl *declaration : group)
+            look_at(declaration);
+        return true;
+    }
+    void HandleInlineFunctionDefinition(clang::FunctionDecl *function) override
+    {
+        look_at(function);
+    }
+    void HandleCXXStaticMemberVarInstantiation(clang::VarDecl *variable) override
+    {
+        look_at(variable);
+    }
+    void HandleTranslationUnit(clang::ASTContext &) override
+    {
+        carry_over();
+    }
+
+  private:
+    using StaticKey = std::pair<std::string, std::string>; // function, name
+
+    void look_at(clang::Decl *declaration);
+    void find_in_c(clang::Decl *declaration, Finder &finder) const;
+    std::string mangled(const clang::NamedDecl *declaration);
+    std::string context_key(const clang::DeclContext *context);
+    std::string stable_base(const clang::VarDecl *variable);
+    void number_lambdas(const clang::DeclContext *context,
+                        const std::vector<clang::LambdaExpr *> &lambdas);
+    void number_statics(const StaticKey &key, const std::vector<clang::VarDecl *> &variables);
+    void keep_initialised(clang::VarDecl *variable);
+    void keep_code(clang::VarDecl *variable);
+    template <class Item, class Match>
+    std::vector<const Item *> items_before(std::vector<Item> HotUnit::*list, Match match) const;
+    void carry_over();
+
+    HotWork &work_;
+    clang::ASTConsumer &next_;
+    unsigned kept_count_ = 0;
+    clang::ASTContext *context_ = nullptr;
+    std::unique_ptr<clang::MangleContext> mangler_;
+    llvm::SmallPtrSet<const clang::Decl *, 32> seen_;
+};
+
+std::string HotNames::mangled(const clang::NamedDecl *declaration)
+{
+    if (!mangler_->shouldMangleDeclName(declaration))
+        return declaration->getNameAsString();
+    clang::GlobalDecl global;
+    if (auto *constructor = llvm::dyn_cast<clang::CXXConstructorDecl>(declaration))
+        global = clang::GlobalDecl(constructor, clang::Ctor_Base);
+    else if (auto *destructor = llvm::dyn_cast<clang::CXXDestructorDecl>(declaration))
+        global = clang::GlobalDecl(destructor, clang::Dtor_Base);
+    else if (auto *function = llvm::dyn_cast<clang::FunctionDecl>(declaration))
+        global = clang::GlobalDecl(function);
+    else
+        global = clang::GlobalDecl(llvm::cast<clang::VarDecl>(declaration));
+    std::string name;
+    llvm::raw_string_ostream stream(name);
+    mangler_->mangleName(global, stream);
+    return name;
+}
+
+std::string HotNames::context_key(const clang::DeclContext *context)
+{
+    if (auto *function = llvm::dyn_cast<clang::FunctionDecl>(context))
+        return mangled(function);
+    if (auto *named = llvm::dyn_cast<clang::NamedDecl>(context))
+        return named->getQualifiedNameAsString();
+    return "";
+}
+
+// ---- lists of before ----
+
+// From this unit's table or, for inline functions that are new in this unit, from another's.
+template <class Item, class Match>
+std::vector<const Item *> HotNames::items_before(std::vector<Item> HotUnit::*list,
+                                                 Match match) const
+{
+    std::vector<const Item *> found;
+    auto search = [&](const HotUnit &unit) {
+        for (const Item &item : unit.*list) {
+            if (match(item))
+                found.push_back(&item);
+        }
+    };
+    if (const HotUnit *previous = work_.previous())
+        search(*previous);
+    for (const HotUnit &unit : work_.baseline.units()) {
+        if (!found.empty())
+            break;
+        search(unit);
+    }
+    return found;
+}
+
+// What is gone keeps its number, and may come back.
+void HotNames::carry_over()
+{
+    const HotUnit *previous = work_.previous();
+    if (!previous)
+        return;
+    for (const HotStatic &old : previous->statics) {
+        bool is_there = llvm::any_of(work_.unit.statics, [&](const HotStatic &now) {
+            return now.function == old.function && now.name == old.name && now.number == old.number;
+        });
+        if (!is_there)
+            work_.unit.statics.push_back(old);
+    }
+    for (const HotLambda &old : previous->lambdas) {
+        bool is_there = llvm::any_of(work_.unit.lambdas, [&](const HotLambda &now) {
+            return now.context == old.context && now.number == old.number;
+        });
+        if (!is_there)
+            work_.unit.lambdas.push_back(old);
+    }
+}
+
+template <class Item> uint32_t next_number(const std::vector<const Item *> &items, uint32_t first)
+{
+    uint32_t next = first;
+    for (const Item *item : items)
+        next = std::max(next, item->number + 1);
+    return next;
+}
+
+// ---- lambdas ----
+
+void HotNames::number_lambdas(const clang::DeclContext *context,
+                              const std::vector<clang::LambdaExpr *> &lambdas)
+{
+    std::string key = context_key(context);
+    auto before = items_before<HotLambda>(
+        &HotUnit::lambdas, [&](const HotLambda &lambda) { return lambda.context == key; });
+    std::vector<AlignItem> old_items, new_items;
+    for (const HotLambda *lambda : before)
+        old_items.push_back({lambda->shape ^ lambda->body * 31, lambda->shape});
+    std::vector<HotLambda> found;
+    for (clang::LambdaExpr *lambda : lambdas) {
+        std::string shape = lambda->getCallOperator()->getType().getCanonicalType().getAsString();
+        for (const clang::LambdaCapture &capture : lambda->captures()) {
+            shape += capture.getCaptureKind() == clang::LCK_ByRef ? "&" : "=";
+            if (capture.capturesVariable())
+                shape += capture.getCapturedVar()->getNameAsString() + ":" +
+                         capture.getCapturedVar()->getType().getCanonicalType().getAsString();
+        }
+        HotLambda made{key, digest_of_text(shape), digest_of_code(lambda->getBody(), *context_), 0};
+        new_items.push_back({made.shape ^ made.body * 31, made.shape});
+        found.push_back(std::move(made));
+    }
+    Alignment alignment = align(old_items, new_items);
+    uint32_t next = next_number(before, 1);
+    for (size_t i = 0; i < lambdas.size(); i++) {
+        size_t old = alignment.before[i];
+        // Other captures make another closure: who has the old one calls the old code.
+        bool is_same = old != Alignment::none && before[old]->shape == found[i].shape;
+        found[i].number = is_same ? before[old]->number : next++;
+        clang::CXXRecordDecl *closure = lambdas[i]->getLambdaClass();
+        clang::CXXRecordDecl::LambdaNumbering numbering = closure->getLambdaNumbering();
+        if (numbering.ManglingNumber == 0)
+            numbering.HasKnownInternalLinkage = true;
+        numbering.ManglingNumber = found[i].number;
+        closure->setLambdaNumbering(numbering);
+        work_.unit.lambdas.push_back(found[i]);
+    }
+}
+
+// ---- static variables of functions ----
+
+// The name that CodeGen would give to the only variable of that name in its function.
+std::string HotNames::stable_base(const clang::VarDecl *variable)
+{
+    auto *function = llvm::cast<clang::NamedDecl>(
+        llvm::cast<clang::Decl>(variable->getParentFunctionOrMethod()));
+    if (!context_->getLangOpts().CPlusPlus)
+        return function->getNameAsString() + "." + variable->getNameAsString();
+    std::string name = mangled(variable), plain = variable->getNameAsString();
+    std::string ending = std::to_string(plain.size()) + plain;
+    // Behind the name stands a number where several share it: "_0", "__10_".
+    while (!llvm::StringRef(name).ends_with(ending) && name.size() > ending.size())
+        name.pop_back();
+    return name;
+}
+
+void HotNames::number_statics(const StaticKey &key, const std::vector<clang::VarDecl *> &variables)
+{
+    auto before = items_before<HotStatic>(&HotUnit::statics, [&](const HotStatic &item) {
+        return item.function == key.first && item.name == key.second;
+    });
+    std::vector<AlignItem> old_items, new_items;
+    for (const HotStatic *item : before) {
+        uint64_t type = digest_of_text(item->type);
+        old_items.push_back({type ^ item->initializer * 31, type});
+    }
+    std::vector<HotStatic> found;
+    for (const clang::VarDecl *variable : variables) {
+        HotStatic made{key.first, key.second, variable->getType().getCanonicalType().getAsString(),
+                       digest_of_code(variable->getInit(), *context_), 0};
+        uint64_t type = digest_of_text(made.type);
+        new_items.push_back({type ^ made.initializer * 31, type});
+        found.push_back(std::move(made));
+    }
+    Alignment alignment = align(old_items, new_items);
+    if (alignment.is_ambiguous)
+        work_.unit.notices.push_back(
+            {HotNoticeKind::Ambiguous, key.first, key.second,
+             "which of the static variables of that name in one function is which cannot be told: "
+             "give the new one another name",
+             ""});
+    uint32_t next = next_number(before, 0);
+    for (size_t i = 0; i < variables.size(); i++) {
+        size_t old = alignment.before[i];
+        found[i].number = old != Alignment::none ? before[old]->number : next++;
+        std::string name = stable_base(variables[i]);
+        if (found[i].number > 0)
+            name += "." + std::to_string(found[i].number);
+        variables[i]->addAttr(
+            clang::AnnotateAttr::CreateImplicit(*context_, "kiln.name:" + name, nullptr, 0));
+        work_.unit.statics.push_back(found[i]);
+    }
+}
+
+// ---- what is initialised by code ----
+
+// A function that nobody calls, with the initialiser and destructor of a variable that exists: so
+// code is still made for what they use, and can be compared. hot_pass.cpp drops it.
+void HotNames::keep_code(clang::VarDecl *variable)
+{
+    clang::ASTContext &context = *context_;
+    std::string name = hot_kept_prefix.str() + std::to_string(kept_count_++);
+    clang::SourceLocation where = variable->getLocation();
+    clang::FunctionProtoType::ExtProtoInfo information;
+    auto type = context.getFunctionType(context.VoidTy, {}, information);
+    auto *function = clang::FunctionDecl::Create(
+        context, context.getTranslationUnitDecl(), where, where,
+        clang::DeclarationName(&context.Idents.get(name)), type,
+        context.getTrivialTypeSourceInfo(type, where), clang::SC_Static);
+    auto *copy =
+        clang::VarDecl::Create(context, function, where, where, variable->getIdentifier(),
+                               variable->getType(), variable->getTypeSourceInfo(), clang::SC_None);
+    copy->setInit(variable->getInit());
+    copy->setInitStyle(variable->getInitStyle());
+    auto *statement =
+        new (context) clang::DeclStmt(clang::DeclGroupRef(copy), where, variable->getEndLoc());
+    function->setBody(clang::CompoundStmt::Create(context, {statement}, clang::FPOptionsOverride(),
+                                                  where, where));
+    function->addAttr(clang::UsedAttr::CreateImplicit(context));
+    next_.HandleTopLevelDecl(clang::DeclGroupRef(function));
+}
+
+// A definition without an initialiser, for which no code is made; the pass then turns it into a
+// declaration of the one that exists.
+void HotNames::keep_initialised(clang::VarDecl *variable)
+{
+    if (!context_->getLangOpts().CPlusPlus || variable->isConstexpr())
+        return;
+    bool is_dynamic = (variable->hasInit() && !variable->hasConstantInitialization()) ||
+                      variable->needsDestruction(*context_);
+    if (!is_dynamic)
+        return;
+    std::string name = mangled(variable);
+    work_.dynamic_initializers[name] = digest_of_code(variable->getInit(), *context_);
+    const HotSymbol *known = work_.baseline.symbol(name);
+    if (!known)
+        known = work_.baseline.symbol(name + ".kiln." + work_.unit_name);
+    if (!known || known->kind == HotKind::Constant || known->kind == HotKind::Function)
+        return;
+    // One of another size is made anew.
+    auto size = context_->getTypeSizeInChars(
+        variable->getType()->isReferenceType()
+            ? context_->getPointerType(variable->getType().getNonReferenceType())
+            : variable->getType());
+    if (uint64_t(size.getQuantity()) != known->size)
+        return;
+    keep_code(variable);
+    variable->setInit(nullptr);
+    if (!variable->hasAttr<clang::NoDestroyAttr>())
+        variable->addAttr(clang::NoDestroyAttr::CreateImplicit(*context_));
+}
+
+// ---- the whole ----
+
+// In C nothing but the variables of functions is of interest, and these are children of the
+// function: its statements need not be looked at.
+void HotNames::find_in_c(clang::Decl *declaration, Finder &finder) const
+{
+    auto *function = llvm::dyn_cast<clang::FunctionDecl>(declaration);
+    if (!function)
+        return;
+    for (clang::Decl *child : function->decls()) {
+        auto *variable = llvm::dyn_cast<clang::VarDecl>(child);
+        if (variable && variable->isStaticLocal())
+            finder.locals.push_back(variable);
+    }
+}
+
+void HotNames::look_at(clang::Decl *declaration)
+{
+    Finder finder;
+    if (context_->getDiagnostics().hasErrorOccurred())
+        return;
+    if (context_->getLangOpts().CPlusPlus)
+        finder.TraverseDecl(declaration);
+    else
+        find_in_c(declaration, finder);
+    for (auto &[context, lambdas] : finder.lambdas) {
+        std::vector<clang::LambdaExpr *> fresh;
+        for (clang::LambdaExpr *lambda : lambdas) {
+            if (seen_.insert(lambda->getLambdaClass()).second)
+                fresh.push_back(lambda);
+        }
+        if (!fresh.empty())
+            number_lambdas(context, fresh);
+    }
+    std::map<StaticKey, std::vector<clang::VarDecl *>> statics;
+    for (clang::VarDecl *variable : finder.locals) {
+        auto *function = llvm::dyn_cast_or_null<clang::FunctionDecl>(
+            llvm::dyn_cast_or_null<clang::Decl>(variable->getParentFunctionOrMethod()));
+        if (function && seen_.insert(variable).second)
+            statics[{mangled(function), variable->getNameAsString()}].push_back(variable);
+    }
+    for (auto &[key, variables] : statics)
+        number_statics(key, variables);
+    for (clang::VarDecl *variable : finder.globals) {
+        if (seen_.insert(variable).second)
+            keep_initialised(variable);
+    }
+}
+
+} // namespace
+
+std::unique_ptr<clang::ASTConsumer> hot_names_create(HotWork &work, clang::ASTConsumer &next)
+{
+    return std::make_unique<HotNames>(work, next);
+}
+
+} // namespace kiln
