@@ -17,6 +17,8 @@ namespace kiln
 namespace
 {
 
+constexpr llvm::StringLiteral namespace_scope = "@";
+
 uint64_t digest_of_text(llvm::StringRef text)
 {
     uint64_t digest = llvm::xxh3_64bits(text);
@@ -50,6 +52,15 @@ class Finder : public clang::RecursiveASTVisitor<Finder>
     {
         return true;
     }
+    bool TraverseVarDecl(clang::VarDecl *variable)
+    {
+        const clang::NamedDecl *outer = owner_;
+        if (!variable->isLocalVarDeclOrParm())
+            owner_ = variable;
+        bool goes_on = RecursiveASTVisitor::TraverseVarDecl(variable);
+        owner_ = outer;
+        return goes_on;
+    }
     bool VisitVarDecl(clang::VarDecl *variable)
     {
         if (variable->getDeclContext()->isDependentContext() ||
@@ -65,12 +76,17 @@ class Finder : public clang::RecursiveASTVisitor<Finder>
     bool VisitLambdaExpr(clang::LambdaExpr *lambda)
     {
         if (!lambda->getLambdaClass()->isDependentContext())
-            lambdas[lambda->getLambdaClass()->getDeclContext()].push_back(lambda);
+            lambdas[{lambda->getLambdaClass()->getDeclContext(), owner_}].push_back(lambda);
         return true;
     }
 
     std::vector<clang::VarDecl *> locals, globals;
-    llvm::MapVector<const clang::DeclContext *, std::vector<clang::LambdaExpr *>> lambdas;
+    // By their context and, outside of functions, the variable that is being initialised.
+    using Place = std::pair<const clang::DeclContext *, const clang::NamedDecl *>;
+    llvm::MapVector<Place, std::vector<clang::LambdaExpr *>> lambdas;
+
+  private:
+    const clang::NamedDecl *owner_ = nullptr;
 };
 
 class HotNames : public clang::ASTConsumer
@@ -108,10 +124,9 @@ class HotNames : public clang::ASTConsumer
     void look_at(clang::Decl *declaration);
     void find_in_c(clang::Decl *declaration, Finder &finder) const;
     std::string mangled(const clang::NamedDecl *declaration);
-    std::string context_key(const clang::DeclContext *context);
+    std::string context_key(const Finder::Place &place);
     std::string stable_base(const clang::VarDecl *variable);
-    void number_lambdas(const clang::DeclContext *context,
-                        const std::vector<clang::LambdaExpr *> &lambdas);
+    void number_lambdas(const std::string &key, const std::vector<clang::LambdaExpr *> &lambdas);
     void number_statics(const StaticKey &key, const std::vector<clang::VarDecl *> &variables);
     void keep_initialised(clang::VarDecl *variable);
     void keep_code(clang::VarDecl *variable);
@@ -122,6 +137,7 @@ class HotNames : public clang::ASTConsumer
     HotWork &work_;
     clang::ASTConsumer &next_;
     unsigned kept_count_ = 0;
+    uint32_t next_free_lambda_ = 1; // at namespace scope
     clang::ASTContext *context_ = nullptr;
     std::unique_ptr<clang::MangleContext> mangler_;
     llvm::SmallPtrSet<const clang::Decl *, 32> seen_;
@@ -146,13 +162,12 @@ std::string HotNames::mangled(const clang::NamedDecl *declaration)
     return name;
 }
 
-std::string HotNames::context_key(const clang::DeclContext *context)
+std::string HotNames::context_key(const Finder::Place &place)
 {
+    auto [context, owner] = place;
     if (auto *function = llvm::dyn_cast<clang::FunctionDecl>(context))
         return mangled(function);
-    if (auto *named = llvm::dyn_cast<clang::NamedDecl>(context))
-        return named->getQualifiedNameAsString();
-    return "";
+    return namespace_scope.str() + (owner ? owner->getQualifiedNameAsString() : "");
 }
 
 // ---- lists of before ----
@@ -211,10 +226,12 @@ template <class Item> uint32_t next_number(const std::vector<const Item *> &item
 
 // ---- lambdas ----
 
-void HotNames::number_lambdas(const clang::DeclContext *context,
+// Closures of functions are mangled within their function. Those of initialisers at namespace scope
+// are not mangled within anything: they share one sequence of numbers, and are matched by what they
+// initialise.
+void HotNames::number_lambdas(const std::string &key,
                               const std::vector<clang::LambdaExpr *> &lambdas)
 {
-    std::string key = context_key(context);
     auto before = items_before<HotLambda>(
         &HotUnit::lambdas, [&](const HotLambda &lambda) { return lambda.context == key; });
     std::vector<AlignItem> old_items, new_items;
@@ -235,6 +252,12 @@ void HotNames::number_lambdas(const clang::DeclContext *context,
     }
     Alignment alignment = align(old_items, new_items);
     uint32_t next = next_number(before, 1);
+    if (llvm::StringRef(key).starts_with(namespace_scope)) {
+        auto all = items_before<HotLambda>(&HotUnit::lambdas, [](const HotLambda &lambda) {
+            return llvm::StringRef(lambda.context).starts_with(namespace_scope);
+        });
+        next = std::max({next, next_number(all, 1), next_free_lambda_});
+    }
     for (size_t i = 0; i < lambdas.size(); i++) {
         size_t old = alignment.before[i];
         // Other captures make another closure: who has the old one calls the old code.
@@ -248,6 +271,8 @@ void HotNames::number_lambdas(const clang::DeclContext *context,
         closure->setLambdaNumbering(numbering);
         work_.unit.lambdas.push_back(found[i]);
     }
+    if (llvm::StringRef(key).starts_with(namespace_scope))
+        next_free_lambda_ = next;
 }
 
 // ---- static variables of functions ----
@@ -388,14 +413,17 @@ void HotNames::look_at(clang::Decl *declaration)
         finder.TraverseDecl(declaration);
     else
         find_in_c(declaration, finder);
-    for (auto &[context, lambdas] : finder.lambdas) {
+    for (auto &[place, lambdas] : finder.lambdas) {
         std::vector<clang::LambdaExpr *> fresh;
         for (clang::LambdaExpr *lambda : lambdas) {
-            if (seen_.insert(lambda->getLambdaClass()).second)
+            // What has a context of its own (an inline variable, a member) is numbered within it.
+            bool has_context = !place.first->isFunctionOrMethod() &&
+                               lambda->getLambdaClass()->getLambdaContextDecl();
+            if (!has_context && seen_.insert(lambda->getLambdaClass()).second)
                 fresh.push_back(lambda);
         }
         if (!fresh.empty())
-            number_lambdas(context, fresh);
+            number_lambdas(context_key(place), fresh);
     }
     std::map<StaticKey, std::vector<clang::VarDecl *>> statics;
     for (clang::VarDecl *variable : finder.locals) {

@@ -55,6 +55,7 @@ class HotModule
 
   private:
     void drop_kept_code();
+    void free_always_inline();
     void take_annotations();
     void settle_names();
     void settle_name(llvm::GlobalValue &value);
@@ -269,9 +270,10 @@ void HotModule::export_definition(llvm::GlobalObject &object, llvm::StringRef na
         object.setComdat(nullptr);
         object.setLinkage(llvm::GlobalValue::ExternalLinkage);
     } else if (object.hasLinkOnceLinkage() || object.hasWeakLinkage()) {
-        object.setLinkage(work_.whole && !llvm::isa<llvm::GlobalVariable>(object)
-                              ? llvm::GlobalValue::WeakODRLinkage
-                              : llvm::GlobalValue::WeakAnyLinkage);
+        bool may_look_inside =
+            work_.whole && (object.hasLinkOnceODRLinkage() || object.hasWeakODRLinkage());
+        object.setLinkage(may_look_inside ? llvm::GlobalValue::WeakODRLinkage
+                                          : llvm::GlobalValue::WeakAnyLinkage);
     }
     object.setVisibility(llvm::GlobalValue::DefaultVisibility);
     object.setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::None);
@@ -689,6 +691,15 @@ void HotModule::drop_kept_code()
         function->eraseFromParent();
 }
 
+// Functions that live within their callers must not seem to be somebody else's.
+void HotModule::free_always_inline()
+{
+    for (llvm::Function &function : module_) {
+        if (!function.isDeclaration() && function.hasFnAttribute(llvm::Attribute::AlwaysInline))
+            function.setDSOLocal(true);
+    }
+}
+
 void HotModule::run()
 {
     work_.unit.unit = work_.unit_name;
@@ -696,6 +707,7 @@ void HotModule::run()
     if (!work_.whole)
         module_.setSemanticInterposition(true);
     drop_kept_code();
+    free_always_inline();
     take_annotations();
     settle_names();
     mark_guards();

@@ -37,6 +37,13 @@ bool conformance_expects_hit(void)
     return setting_is("cache", "filled");
 }
 
+static kiln_hot_mode hot_mode(void)
+{
+    return setting_is("hot", "islands") ? KILN_HOT_ISLANDS
+           : setting_is("hot", "whole") ? KILN_HOT_WHOLE
+                                        : KILN_HOT_OFF;
+}
+
 static event_log events;
 
 kiln_session *conformance_session(void)
@@ -117,7 +124,7 @@ static kiln_library *load(const char *name, kiln_visibility visibility)
     kiln_report report = {.size = sizeof report};
     char *engine = setting("engine");
     kiln_load_options options = {
-        .size = sizeof options, .visibility = visibility, .engine = engine};
+        .size = sizeof options, .visibility = visibility, .engine = engine, .hot = hot_mode()};
     kiln_status status = kiln_library_load(conformance_session(), name, &options, &library, &error);
     free(engine);
     CHECK_STATUS(status, KILN_OK, &error);
