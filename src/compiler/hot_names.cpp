@@ -1,6 +1,7 @@
 // hot_names.cpp - see hot_names.h.
 #include "compiler/hot_names.h"
 #include "compiler/align.h"
+#include "compiler/record_layouts.h"
 
 #include "clang/AST/ASTContext.h"
 #include "clang/AST/Attr.h"
@@ -92,7 +93,7 @@ class Finder : public clang::RecursiveASTVisitor<Finder>
 class HotNames : public clang::ASTConsumer
 {
   public:
-    HotNames(HotWork &work, clang::ASTConsumer &next) : work_(work), next_(next) {}
+    HotNames(HotWork &work, clang::ASTConsumer &next) : work_(work), next_(next), layouts_(work) {}
 
     void Initialize(clang::ASTContext &context) override
     {
@@ -113,8 +114,16 @@ class HotNames : public clang::ASTConsumer
     {
         look_at(variable);
     }
-    void HandleTranslationUnit(clang::ASTContext &) override
+    void HandleTagDeclDefinition(clang::TagDecl *tag) override
     {
+        if (auto *record = llvm::dyn_cast<clang::RecordDecl>(tag))
+            layouts_.add_record(record);
+    }
+    void HandleTranslationUnit(clang::ASTContext &context) override
+    {
+        if (context.getDiagnostics().hasErrorOccurred())
+            return;
+        layouts_.finish(context);
         carry_over();
     }
 
@@ -136,6 +145,7 @@ class HotNames : public clang::ASTConsumer
 
     HotWork &work_;
     clang::ASTConsumer &next_;
+    RecordLayouts layouts_;
     unsigned kept_count_ = 0;
     uint32_t next_free_lambda_ = 1; // at namespace scope
     clang::ASTContext *context_ = nullptr;
@@ -394,6 +404,10 @@ void HotNames::keep_initialised(clang::VarDecl *variable)
 // function: its statements need not be looked at.
 void HotNames::find_in_c(clang::Decl *declaration, Finder &finder) const
 {
+    if (auto *variable = llvm::dyn_cast<clang::VarDecl>(declaration);
+        variable && variable->hasGlobalStorage() &&
+        variable->isThisDeclarationADefinition() != clang::VarDecl::DeclarationOnly)
+        finder.globals.push_back(variable);
     auto *function = llvm::dyn_cast<clang::FunctionDecl>(declaration);
     if (!function)
         return;
@@ -429,14 +443,18 @@ void HotNames::look_at(clang::Decl *declaration)
     for (clang::VarDecl *variable : finder.locals) {
         auto *function = llvm::dyn_cast_or_null<clang::FunctionDecl>(
             llvm::dyn_cast_or_null<clang::Decl>(variable->getParentFunctionOrMethod()));
-        if (function && seen_.insert(variable).second)
-            statics[{mangled(function), variable->getNameAsString()}].push_back(variable);
+        if (!function || !seen_.insert(variable).second)
+            continue;
+        layouts_.add_variable(variable);
+        statics[{mangled(function), variable->getNameAsString()}].push_back(variable);
     }
     for (auto &[key, variables] : statics)
         number_statics(key, variables);
     for (clang::VarDecl *variable : finder.globals) {
-        if (seen_.insert(variable).second)
-            keep_initialised(variable);
+        if (!seen_.insert(variable).second)
+            continue;
+        layouts_.add_variable(variable);
+        keep_initialised(variable);
     }
 }
 
