@@ -215,15 +215,49 @@ void HotNames::carry_over()
             return now.function == old.function && now.name == old.name && now.number == old.number;
         });
         if (!is_there)
-            work_.unit.statics.push_back(old);
+            work_.unit.statics.push_back(old), work_.unit.statics.back().gone = true;
     }
     for (const HotLambda &old : previous->lambdas) {
         bool is_there = llvm::any_of(work_.unit.lambdas, [&](const HotLambda &now) {
             return now.context == old.context && now.number == old.number;
         });
         if (!is_there)
-            work_.unit.lambdas.push_back(old);
+            work_.unit.lambdas.push_back(old), work_.unit.lambdas.back().gone = true;
     }
+}
+
+// Which item of before each new one is, or NULL: those that were there last time are aligned; of the
+// rest, what was there once and is just the same has come back.
+template <class Item, class KeyOf>
+std::vector<const Item *> match_items(const std::vector<const Item *> &before,
+                                      const std::vector<Item> &now, KeyOf key_of,
+                                      bool &is_ambiguous)
+{
+    std::vector<const Item *> live, result(now.size(), nullptr);
+    std::vector<AlignItem> old_keys, new_keys;
+    for (const Item *item : before) {
+        if (!item->gone) {
+            live.push_back(item);
+            old_keys.push_back(key_of(*item));
+        }
+    }
+    for (const Item &item : now)
+        new_keys.push_back(key_of(item));
+    Alignment alignment = align(old_keys, new_keys);
+    is_ambiguous = alignment.is_ambiguous;
+    std::vector<const Item *> taken;
+    for (size_t i = 0; i < now.size(); i++) {
+        if (alignment.before[i] != Alignment::none)
+            result[i] = live[alignment.before[i]];
+        for (const Item *item : before) {
+            if (!result[i] && item->gone && key_of(*item).exact == new_keys[i].exact &&
+                !llvm::is_contained(taken, item)) {
+                result[i] = item;
+                taken.push_back(item);
+            }
+        }
+    }
+    return result;
 }
 
 template <class Item> uint32_t next_number(const std::vector<const Item *> &items, uint32_t first)
@@ -244,9 +278,6 @@ void HotNames::number_lambdas(const std::string &key,
 {
     auto before = items_before<HotLambda>(
         &HotUnit::lambdas, [&](const HotLambda &lambda) { return lambda.context == key; });
-    std::vector<AlignItem> old_items, new_items;
-    for (const HotLambda *lambda : before)
-        old_items.push_back({lambda->shape ^ lambda->body * 31, lambda->shape});
     std::vector<HotLambda> found;
     for (clang::LambdaExpr *lambda : lambdas) {
         std::string shape = lambda->getCallOperator()->getType().getCanonicalType().getAsString();
@@ -256,11 +287,16 @@ void HotNames::number_lambdas(const std::string &key,
                 shape += capture.getCapturedVar()->getNameAsString() + ":" +
                          capture.getCapturedVar()->getType().getCanonicalType().getAsString();
         }
-        HotLambda made{key, digest_of_text(shape), digest_of_code(lambda->getBody(), *context_), 0};
-        new_items.push_back({made.shape ^ made.body * 31, made.shape});
-        found.push_back(std::move(made));
+        found.push_back(
+            {key, digest_of_text(shape), digest_of_code(lambda->getBody(), *context_), 0, false});
     }
-    Alignment alignment = align(old_items, new_items);
+    bool is_ambiguous; // a new number does no harm: who has the old closure calls its old code
+    auto matches = match_items(
+        before, found,
+        [](const HotLambda &lambda) {
+            return AlignItem{lambda.shape ^ lambda.body * 31, lambda.shape};
+        },
+        is_ambiguous);
     uint32_t next = next_number(before, 1);
     if (llvm::StringRef(key).starts_with(namespace_scope)) {
         auto all = items_before<HotLambda>(&HotUnit::lambdas, [](const HotLambda &lambda) {
@@ -269,10 +305,9 @@ void HotNames::number_lambdas(const std::string &key,
         next = std::max({next, next_number(all, 1), next_free_lambda_});
     }
     for (size_t i = 0; i < lambdas.size(); i++) {
-        size_t old = alignment.before[i];
         // Other captures make another closure: who has the old one calls the old code.
-        bool is_same = old != Alignment::none && before[old]->shape == found[i].shape;
-        found[i].number = is_same ? before[old]->number : next++;
+        bool is_same = matches[i] && matches[i]->shape == found[i].shape;
+        found[i].number = is_same ? matches[i]->number : next++;
         clang::CXXRecordDecl *closure = lambdas[i]->getLambdaClass();
         clang::CXXRecordDecl::LambdaNumbering numbering = closure->getLambdaNumbering();
         if (numbering.ManglingNumber == 0)
@@ -307,21 +342,20 @@ void HotNames::number_statics(const StaticKey &key, const std::vector<clang::Var
     auto before = items_before<HotStatic>(&HotUnit::statics, [&](const HotStatic &item) {
         return item.function == key.first && item.name == key.second;
     });
-    std::vector<AlignItem> old_items, new_items;
-    for (const HotStatic *item : before) {
-        uint64_t type = digest_of_text(item->type);
-        old_items.push_back({type ^ item->initializer * 31, type});
-    }
     std::vector<HotStatic> found;
-    for (const clang::VarDecl *variable : variables) {
-        HotStatic made{key.first, key.second, variable->getType().getCanonicalType().getAsString(),
-                       digest_of_code(variable->getInit(), *context_), 0};
-        uint64_t type = digest_of_text(made.type);
-        new_items.push_back({type ^ made.initializer * 31, type});
-        found.push_back(std::move(made));
-    }
-    Alignment alignment = align(old_items, new_items);
-    if (alignment.is_ambiguous)
+    for (const clang::VarDecl *variable : variables)
+        found.push_back({key.first, key.second,
+                         variable->getType().getCanonicalType().getAsString(),
+                         digest_of_code(variable->getInit(), *context_), 0, false});
+    bool is_ambiguous;
+    auto matches = match_items(
+        before, found,
+        [](const HotStatic &item) {
+            uint64_t type = digest_of_text(item.type);
+            return AlignItem{type ^ item.initializer * 31, type};
+        },
+        is_ambiguous);
+    if (is_ambiguous)
         work_.unit.notices.push_back(
             {HotNoticeKind::Ambiguous, key.first, key.second,
              "which of the static variables of that name in one function is which cannot be told: "
@@ -329,8 +363,7 @@ void HotNames::number_statics(const StaticKey &key, const std::vector<clang::Var
              ""});
     uint32_t next = next_number(before, 0);
     for (size_t i = 0; i < variables.size(); i++) {
-        size_t old = alignment.before[i];
-        found[i].number = old != Alignment::none ? before[old]->number : next++;
+        found[i].number = matches[i] ? matches[i]->number : next++;
         std::string name = stable_base(variables[i]);
         if (found[i].number > 0)
             name += "." + std::to_string(found[i].number);

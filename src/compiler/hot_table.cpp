@@ -37,6 +37,7 @@ void pack_names(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit &m
         item->type = arena.bytes(variable.type);
         item->initializer = variable.initializer;
         item->number = variable.number;
+        item->gone = variable.gone;
         message.statics[message.n_statics++] = item;
     }
     message.lambdas = arena.array<Kiln__Wire__HotLambda *>(unit.lambdas.size());
@@ -46,6 +47,7 @@ void pack_names(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit &m
         item->shape = lambda.shape;
         item->body = lambda.body;
         item->number = lambda.number;
+        item->gone = lambda.gone;
         message.lambdas[message.n_lambdas++] = item;
     }
 }
@@ -150,11 +152,13 @@ HotUnit unit_of(const Kiln__Wire__HotUnit &message)
     for (size_t i = 0; i < message.n_statics; i++) {
         const Kiln__Wire__HotStatic &item = *message.statics[i];
         unit.statics.push_back({view(item.function).str(), view(item.name).str(),
-                                view(item.type).str(), item.initializer, item.number});
+                                view(item.type).str(), item.initializer, item.number,
+                                bool(item.gone)});
     }
     for (size_t i = 0; i < message.n_lambdas; i++) {
         const Kiln__Wire__HotLambda &item = *message.lambdas[i];
-        unit.lambdas.push_back({view(item.context).str(), item.shape, item.body, item.number});
+        unit.lambdas.push_back(
+            {view(item.context).str(), item.shape, item.body, item.number, bool(item.gone)});
     }
     for (size_t i = 0; i < message.n_records; i++)
         unit.records.push_back(record_of(*message.records[i]));

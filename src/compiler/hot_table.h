@@ -50,12 +50,14 @@ struct HotStatic {
     std::string function, name, type;
     uint64_t initializer = 0;
     uint32_t number = 0;
+    bool gone = false;
 };
 
 struct HotLambda {
     std::string context;
     uint64_t shape = 0, body = 0;
     uint32_t number = 0;
+    bool gone = false;
 };
 
 struct HotField {

@@ -31,16 +31,17 @@ std::string difference_of_fields(const HotRecord &before, const HotRecord &now)
     size_t common = std::min(before.fields.size(), now.fields.size());
     for (size_t i = 0; i < common; i++) {
         const HotField &old = before.fields[i], &field = now.fields[i];
-        bool same = old.type == field.type && old.offset_bits == field.offset_bits &&
-                    old.is_base == field.is_base;
-        if (same)
-            continue;
-        if (old.is_base || field.is_base)
-            return "its base classes differ";
         auto named = [](const HotRecord &record, const std::string &name) {
             return std::any_of(record.fields.begin(), record.fields.end(),
                                [&](const HotField &other) { return other.name == name; });
         };
+        bool same = old.type == field.type && old.offset_bits == field.offset_bits &&
+                    old.is_base == field.is_base;
+        bool has_moved = old.name != field.name && named(before, field.name);
+        if (same && !has_moved)
+            continue;
+        if (old.is_base || field.is_base)
+            return "its base classes differ";
         if (!named(before, field.name))
             return "member '" + field.name + "' is new, at offset " +
                    std::to_string(field.offset_bits / 8);

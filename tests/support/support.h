@@ -99,7 +99,7 @@ void clang(const char *first, ...) __attribute__((sentinel));
 /* What the event callback was told. Any thread may read the counts once the calls it asks about
  * have returned. */
 typedef struct event_log {
-    unsigned count[KILN_EVENT_AUTO_LOADED + 1];
+    unsigned count[KILN_EVENT_RELOADED + 1];
     unsigned unit_hits;
     char *diagnostics; /* rendered, one after another; "" at first */
     char *warnings;    /* texts of KILN_EVENT_WARNING, one a line */
