@@ -104,6 +104,7 @@ class HotModule
     llvm::Module &module_;
     HotWork &work_;
     DiagnosticList &list_;
+    bool replaces_all_ = false; // a unit that is built as a whole, and differs
     IrDigest digest_;
     llvm::DenseMap<const llvm::GlobalValue *, Plan> plans_; // of managed definitions
     llvm::DenseMap<const llvm::GlobalValue *, std::string> annotated_;
@@ -180,6 +181,17 @@ bool HotModule::is_needed_outside(const llvm::Function &function) const
                                     /*IgnoreAssumeLikeCalls=*/true, /*IgnoreLLVMUsed=*/true);
 }
 
+// A table of labels belongs to the code that jumps by it.
+bool holds_labels(const llvm::Constant &initializer)
+{
+    if (llvm::isa<llvm::BlockAddress>(initializer))
+        return true;
+    return llvm::any_of(initializer.operands(), [](const llvm::Use &operand) {
+        return !llvm::isa<llvm::GlobalValue>(operand) &&
+               holds_labels(*llvm::cast<llvm::Constant>(operand));
+    });
+}
+
 bool HotModule::is_managed_variable(const llvm::GlobalVariable &variable) const
 {
     if (variable.isDeclaration() || variable.hasAvailableExternallyLinkage() ||
@@ -187,6 +199,8 @@ bool HotModule::is_managed_variable(const llvm::GlobalVariable &variable) const
         variable.getName().starts_with("llvm."))
         return false;
     if (variable.getName().starts_with("__tls_guard") && variable.hasLocalLinkage())
+        return false;
+    if (variable.hasLocalLinkage() && holds_labels(*variable.getInitializer()))
         return false;
     // A constant whose address nobody can tell from another's is as good as its bytes.
     return !(variable.isConstant() && variable.hasLocalLinkage() &&
@@ -334,20 +348,10 @@ void HotModule::move_body(llvm::Function &function, llvm::StringRef body_name)
         own->setSelectionKind(group->getSelectionKind());
         body->setComdat(own);
     }
-    llvm::SmallVector<std::pair<llvm::BlockAddress *, llvm::BasicBlock *>, 8> labels;
-    for (llvm::BasicBlock &block : function) {
-        if (llvm::BlockAddress *label = llvm::BlockAddress::lookup(&block))
-            labels.push_back({label, &block});
-    }
     body->splice(body->begin(), &function);
     for (size_t i = 0; i < function.arg_size(); i++) {
         body->getArg(unsigned(i))->takeName(function.getArg(unsigned(i)));
         function.getArg(unsigned(i))->replaceAllUsesWith(body->getArg(unsigned(i)));
-    }
-    for (auto [label, block] : labels) {
-        llvm::BlockAddress *moved = llvm::BlockAddress::get(body, block);
-        label->replaceAllUsesWith(moved);
-        label->destroyConstant();
     }
     export_definition(*body, body_name);
 }
@@ -373,7 +377,7 @@ void HotModule::handle_function(llvm::Function &function)
     }
     symbol.defined = before->defined;
     bool is_same =
-        (before->content == plan.content && !work_.whole) || is_thread_wrapper(plan.name);
+        (before->content == plan.content && !replaces_all_) || is_thread_wrapper(plan.name);
     if (is_same) {
         work_.unit.symbols[plan.name] = *before;
         make_declaration(function, plan.name);
@@ -712,6 +716,13 @@ void HotModule::run()
     settle_names();
     mark_guards();
     digest_all();
+    // A reference to a function that others cannot name counts by its content: so no difference of
+    // the unit is overlooked.
+    replaces_all_ = work_.whole && llvm::any_of(plans_, [&](const auto &item) {
+                        const HotSymbol *before = known(item.second.name);
+                        return llvm::isa<llvm::Function>(item.first) && before &&
+                               before->content != item.second.content;
+                    });
     drop_known_structors("llvm.global_ctors");
     drop_known_structors("llvm.global_dtors");
     handle_aliases();

@@ -1,0 +1,270 @@
+/* hot_code.c - every way to code reaches the newest one: calls, pointers that were stored, tables of
+ * virtual functions, templates, lambdas, exceptions; addresses stay equal; calls in flight end where they began. */
+#include "edit.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A program with one number in it that is edited from 1 to 2 and to 3: `int run(void)` tells it. */
+typedef struct way {
+    const char *name, *extension, *text; /* @ is the number */
+} way;
+
+static const way ways[] = {
+    {"function", "c", "int f(void) { return @; } int run(void) { return f(); }"},
+    {"static function", "c", "static int f(void) { return @; } int run(void) { return f(); }"},
+    {"static inline function", "c",
+     "static inline int f(void) { return @; } int run(void) { return f(); }"},
+    {"always inlined", "c",
+     "static inline __attribute__((always_inline)) int f(void) { return @; } int run(void) { "
+     "return f(); }"},
+    {"pointer that is kept", "c",
+     "static int f(void) { return @; } static int (*kept)(void);\n"
+     "int run(void) { if (!kept) kept = f; return kept(); }"},
+    {"table of pointers", "c",
+     "static int f(void) { return @; } static int (*const table[])(void) = {f};\n"
+     "static int (*const *kept)(void); int run(void) { if (!kept) kept = table; return kept[0](); "
+     "}"},
+    {"recursion", "c",
+     "static int f(int n) { return n ? f(n - 1) : @; } int run(void) { return f(10); }"},
+    {"variable arguments", "c",
+     "#include <stdarg.h>\nstatic int f(int n, ...) { va_list l; va_start(l, n); int v = va_arg(l, "
+     "int); va_end(l); return v * @; }\n"
+     "int run(void) { return f(1, 1); }"},
+    {"computed goto", "c",
+     "int run(void) { static void *labels[] = {&&a, &&b}; int i = @; goto *labels[i > 1]; a: "
+     "return i; b: return i; }"},
+    {"switch", "c",
+     "int f(int n) { switch (n) { case 0: return 9; case 1: return @; case 2: return 8; case 3: "
+     "return 7; default: return 6; } } int run(void) { return f(1); }"},
+    {"macro", "c", "#define N @\nint run(void) { return N; }"},
+    {"enumerator", "c", "enum { n = @ }; int run(void) { return n; }"},
+    {"literal", "c", "#include <string.h>\nint run(void) { return (int)strlen(\"123\" + 3 - @); }"},
+    {"hidden function", "c",
+     "__attribute__((visibility(\"hidden\"))) int f(void) { return @; } int run(void) { return "
+     "f(); }"},
+    {"alias", "c",
+     "int f(void) { return @; } int g(void) __attribute__((alias(\"f\"))); int run(void) { return "
+     "g(); }"},
+    {"weak function", "c",
+     "__attribute__((weak)) int f(void) { return @; } int run(void) { return f(); }"},
+    {"at -Os", "c",
+     "__attribute__((minsize, optsize)) static int f(void) { return @; } int run(void) { return "
+     "f(); }"},
+    {"large structure", "c",
+     "struct big { int n[64]; }; static struct big f(void) { struct big b = {{@}}; return b; } int "
+     "run(void) { return f().n[0]; }"},
+    {"inline function", "cpp",
+     "inline int f() { return @; } extern \"C\" int run() { return f(); }"},
+    {"virtual function", "cpp",
+     "struct b { virtual ~b() {} virtual int f() = 0; }; struct d : b { int f() override { return "
+     "@; } };\n"
+     "static b *kept = new d; extern \"C\" int run() { return kept->f(); }"},
+    {"virtual function of a kept base", "cpp",
+     "struct b { virtual ~b() {} virtual int f() { return @; } }; struct d : b {};\n"
+     "static b *kept = new d; extern \"C\" int run() { return kept->f(); }"},
+    {"second base", "cpp",
+     "struct a { virtual int g() { return 0; } }; struct b { virtual int f() { return 0; } };\n"
+     "struct d : a, b { int f() override { return @; } }; static d object; static b *kept = "
+     "&object;\n"
+     "extern \"C\" int run() { return kept->f(); }"},
+    {"template", "cpp",
+     "template <class T> T f(T x) { return x * @; } extern \"C\" int run() { return f(1); }"},
+    {"member template", "cpp",
+     "struct s { template <class T> T f(T x) { return x * @; } }; extern \"C\" int run() { return "
+     "s().f(1); }"},
+    {"template class", "cpp",
+     "template <class T> struct s { T f() { return @; } }; extern \"C\" int run() { return "
+     "s<int>().f(); }"},
+    {"lambda", "cpp",
+     "extern \"C\" int run() { auto f = [](int x) { return x * @; }; return f(1); }"},
+    {"kept lambda", "cpp",
+     "#include <functional>\nstatic std::function<int()> kept; extern \"C\" int run() { int one = "
+     "1; if (!kept) kept = [one] { return one * @; }; return kept(); }"},
+    {"kept lambda after another", "cpp",
+     "#include <functional>\nstatic std::function<int()> kept;\nextern \"C\" int run() {\n"
+     "#if @ > 1\nauto other = [](int x) { return x + @; }; other(1);\n#endif\n"
+     "int one = 1; if (!kept) kept = [one] { return one * @; }; return kept(); }"},
+    {"lambda as initialiser", "cpp",
+     "static int (*kept)() = [] { return @; }; extern \"C\" int run() { return kept(); }"},
+    {"pointer to member", "cpp",
+     "struct s { int f() { return @; } }; static int (s::*kept)(); extern \"C\" int run() { if "
+     "(!kept) kept = &s::f; s o; return (o.*kept)(); }"},
+    {"virtual pointer to member", "cpp",
+     "struct s { virtual int f() { return @; } }; static int (s::*kept)() = &s::f; static s *o = "
+     "new s; extern \"C\" int run() { return (o->*kept)(); }"},
+    {"exception through it", "cpp",
+     "static void f() { throw @; } static void g() { struct x { ~x() {} } y; f(); }\n"
+     "extern \"C\" int run() { try { g(); } catch (int n) { return n; } return 0; }"},
+    {"constexpr", "cpp",
+     "constexpr int f() { return @; } static_assert(f() > 0); extern \"C\" int run() { return f(); "
+     "}"},
+    {"deduced type", "cpp", "auto f() { return @; } extern \"C\" int run() { return f(); }"},
+    {"static member function", "cpp",
+     "struct s { static int f() { return @; } }; extern \"C\" int run() { return s::f(); }"},
+    {"unnamed namespace", "cpp",
+     "namespace { int f() { return @; } } extern \"C\" int run() { return f(); }"},
+    {"constructor", "cpp",
+     "struct s { int n; s() : n(@) {} }; extern \"C\" int run() { s o; return o.n; }"},
+    {"conversion", "cpp",
+     "struct s { operator int() const { return @; } }; extern \"C\" int run() { return s(); }"},
+    {"default argument", "cpp",
+     "static int f(int n = @) { return n; } extern \"C\" int run() { return f(); }"},
+    {"coroutine frame", "cpp",
+     "//kiln: -std=c++20\n#include <coroutine>\nstruct task { struct promise_type { int v; task "
+     "get_return_object() { "
+     "return {std::coroutine_handle<promise_type>::from_promise(*this)}; }\n"
+     "std::suspend_always initial_suspend() { return {}; } std::suspend_always final_suspend() "
+     "noexcept { return {}; } void return_value(int n) { v = n; } void unhandled_exception() {} "
+     "};\n"
+     "std::coroutine_handle<promise_type> h; };\nstatic task f() { co_return @; }\n"
+     "extern \"C\" int run() { task t = f(); t.h.resume(); int v = t.h.promise().v; t.h.destroy(); "
+     "return v; }"},
+};
+
+static void check_way(const way *way)
+{
+    editing e;
+    e.report = NULL;
+    char *text = replaced(way->text, "@", "1");
+    edit_begin(&e, way->extension, text);
+    int (*run)(void) = (int (*)(void))kiln_library_function(e.library, "run", NULL);
+    for (int i = 1; i <= 3; i++) {
+        char number[4];
+        snprintf(number, sizeof number, "%d", i);
+        if (i > 1)
+            edit_replace(&e, way->text, "@", number);
+        int value = run();
+        if (value != i)
+            support_fail(__FILE__, __LINE__, "%s: it tells %d, not %d", way->name, value, i);
+        if ((kiln_function)run != kiln_library_function(e.library, "run", NULL))
+            support_fail(__FILE__, __LINE__, "%s: its address is another", way->name);
+    }
+    kiln_reload_destroy(e.report);
+    CHECK_STATUS(kiln_library_close(e.library), KILN_OK, NULL);
+    kiln_session_destroy(e.session);
+}
+
+TEST(every_way_reaches_the_newest)
+{
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        check_way(&ways[i]);
+}
+
+TEST(functions_come_and_go)
+{
+    editing e;
+    edit_begin(&e, "cpp",
+               "extern \"C\" int run() { return 1; } namespace n { int old() { return 5; } }");
+    int (*old)(void) = (int (*)(void))kiln_library_function(e.library, "n::old", NULL);
+    CHECK(old);
+    edit_save(&e, "namespace n { int fresh(int x) { return x * 2; } } static int used() { return "
+                  "n::fresh(3); } extern \"C\" int run() { return used(); } extern \"C\" int "
+                  "plain() { return 8; }");
+    CHECK_INT(edit_int(&e, "run"), 6);
+    CHECK_INT(edit_int(&e, "plain"), 8);
+    CHECK(edit_noticed(&e, KILN_NOTICE_FUNCTION_REMOVED, "n::old()"));
+    CHECK_INT(old(), 5);
+    int (*fresh)(int) = (int (*)(int))kiln_library_function(e.library, "n::fresh(int)", NULL);
+    CHECK(fresh && fresh(4) == 8);
+    CHECK(kiln_library_function(e.library, "n::fresh", NULL) == (kiln_function)fresh);
+    /* What was added is edited, and what went comes back under its old address. */
+    edit_save(&e,
+              "namespace n { int fresh(int x) { return x * 3; } int old() { return 6; } } static "
+              "int used() { return n::fresh(3); } extern \"C\" int run() { return used(); }");
+    CHECK_INT(edit_int(&e, "run"), 9);
+    CHECK_INT(fresh(4), 12);
+    CHECK_INT(old(), 6);
+    edit_end(&e);
+}
+
+TEST(another_signature_is_told)
+{
+    editing e;
+    edit_begin(&e, "c", "int f(int x) { return x; } int run(void) { return f(1); }");
+    edit_save(&e, "int f(int x, int y) { return x + y; } int run(void) { return f(1, 2); }");
+    CHECK_INT(edit_int(&e, "run"), 3);
+    CHECK(edit_noticed(&e, KILN_NOTICE_SIGNATURE_CHANGED, "f"));
+    edit_end(&e);
+}
+
+TEST(only_what_differs_is_published)
+{
+    editing e;
+    static const char text[] = "int one(void) { return 1; }\nint two(void) { return 2; }\nint "
+                               "run(void) { return one() + two(); }\n";
+    edit_begin(&e, "c", text);
+    /* Text that makes no code. */
+    edit_replace(&e, text, "int two", "/* a comment */\n\nint two");
+    CHECK(!kiln_reload_changed(e.report));
+    CHECK_INT(kiln_library_generation(e.library), 1);
+    edit_replace(&e, text, "return 2", "return 20");
+    CHECK_INT(edit_int(&e, "run"), 21);
+    CHECK(edit_reported_function(&e, "two"));
+    if (edit_mode() == KILN_HOT_ISLANDS)
+        CHECK_INT(kiln_reload_function_count(e.report), 1);
+    CHECK_INT(kiln_library_generation(e.library), 2);
+    CHECK_INT(kiln_reload_file_count(e.report), 1);
+    edit_reload(&e);
+    CHECK(!kiln_reload_changed(e.report));
+    edit_end(&e);
+}
+
+TEST(constructors_run_once)
+{
+    editing e;
+    static const char text[] = "int made; __attribute__((constructor)) static void make(void) { "
+                               "made += 1; } int run(void) { return made * 10 + 1; }";
+    edit_begin(&e, "c", text);
+    CHECK_INT(edit_int(&e, "run"), 11);
+    edit_replace(&e, text, "+ 1;", "+ 2;");
+    CHECK_INT(edit_int(&e, "run"), 12);
+    edit_replace(&e, text, "made += 1", "made += 100");
+    CHECK_INT(edit_int(&e, "run"), 11);
+    edit_replace(&e, text, "int run",
+                 "__attribute__((constructor)) static void more(void) { made += 5; } int run");
+    CHECK_INT(edit_int(&e, "run"), 61);
+    edit_end(&e);
+}
+
+/* ---- calls in flight ---- */
+
+static sem_t entered, go_on;
+static void wait_inside(void)
+{
+    sem_post(&entered);
+    sem_wait(&go_on);
+}
+
+static void *call_run(void *data)
+{
+    return (void *)(intptr_t)((int (*)(void))data)();
+}
+
+TEST(a_call_in_flight_ends_where_it_began)
+{
+    editing e = {.path = scratch("lib.c")};
+    static const char text[] = "void wait_inside(void); static int inner(void) { return 1; }\n"
+                               "int run(void) { wait_inside(); return 10 + inner(); }\n";
+    write_file(e.path, text);
+    kiln_spec *spec = spec_of_file("lib", e.path);
+    kiln_spec_add_host_symbol(spec, "wait_inside", (const void *)(uintptr_t)wait_inside);
+    edit_begin_spec(&e, spec);
+    sem_init(&entered, 0, 0);
+    sem_init(&go_on, 0, 0);
+    kiln_function run = kiln_library_function(e.library, "run", NULL);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, call_run, (void *)(uintptr_t)run) == 0);
+    sem_wait(&entered);
+    edit_replace(&e, text, "10 + inner", "20 + inner");
+    sem_post(&go_on);
+    void *result;
+    pthread_join(thread, &result);
+    CHECK_INT((intptr_t)result, 11);
+    sem_post(&go_on);
+    CHECK_INT(edit_int(&e, "run"), 21);
+    edit_end(&e);
+}
