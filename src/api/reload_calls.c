@@ -59,8 +59,8 @@ kiln_status library_make_hot(kiln_library *library, hot_closure *shared, size_t 
     struct hot_library *made = calloc(1, sizeof *made);
     if (!made)
         return error_no_memory(error);
-    const node *node = &closure->nodes[index];
-    kiln_status status = hot_create(library->image, library->loaded, node->reports,
+    node *node = &closure->nodes[index];
+    kiln_status status = hot_create(library->image, library->loaded, &node->inputs, node->reports,
                                     node->report_count, &made->hot, error);
     if (status != KILN_OK) {
         free(made);

@@ -170,7 +170,32 @@ static kiln_status build_or_join(kiln_session *session, build *build, int64_t be
     return status;
 }
 
-static kiln_status build_node(kiln_session *session, build *build, image **out, kiln_error **error)
+/* What a hit has read, for whoever asks later what was edited since. false when out of memory. */
+static bool keep_inputs(const build *build, const image *image, record *kept)
+{
+    for (uint32_t i = 0; i < build->record.result_count; i++) {
+        record_entry entry = record_result(&build->record, i);
+        if (!digest_equal(&entry.fixed.content, &image->content))
+            continue;
+        input_set inputs = {0};
+        char *changed = NULL;
+        bool done = record_add_inputs(&build->record, i, &inputs);
+        input_set_sort(&inputs);
+        /* Where something has changed by now, nothing is kept, and all counts as edited. */
+        if (done)
+            record_make(kept, NULL, &inputs,
+                        &(record_entry){.name = "", .fixed = {.unit_count = 1}}, os_clock_file_ns(),
+                        &changed);
+        free(changed);
+        input_set_destroy(&inputs);
+        return done;
+    }
+    return true;
+}
+
+/* inputs: of a hot library that the cache has. */
+static kiln_status build_node(kiln_session *session, build *build, image **out, record *inputs,
+                              kiln_error **error)
 {
     int64_t begin_ns = os_clock_steady_ns();
     kiln_status status = build_begin(build, error);
@@ -191,6 +216,11 @@ static kiln_status build_node(kiln_session *session, build *build, image **out, 
         if (*out) {
             atomic_fetch_add(&session->hits, 1);
             build_emit_hit(build);
+            if (build->context->hot != HOT_OFF && !keep_inputs(build, *out, inputs)) {
+                image_release(*out);
+                *out = NULL;
+                return error_no_memory(error);
+            }
             return KILN_OK;
         }
         status = build_or_join(session, build, begin_ns, out, &stale, error);
@@ -333,7 +363,7 @@ static kiln_status visit(walk *walk, kiln_spec *spec, size_t *index)
     if (status == KILN_OK)
         status = node_build_begin(walk->closure, &node, walk->context, &building, walk->error);
     if (status == KILN_OK) {
-        status = build_node(walk->session, &building.build, &node.image, walk->error);
+        status = build_node(walk->session, &building.build, &node.image, &node.inputs, walk->error);
         node.reports = building.build.unit_reports;
         node.report_count = building.build.unit_report_count;
         node_build_end(&building);
@@ -350,6 +380,7 @@ static kiln_status visit(walk *walk, kiln_spec *spec, size_t *index)
         image_release(node.image);
         lending_release(node.lending);
         unit_reports_destroy(node.reports, node.report_count);
+        record_destroy(&node.inputs);
         free(node.dependencies);
         kiln_spec_destroy(spec);
         return status;
@@ -410,6 +441,7 @@ void closure_destroy(closure *closure)
         image_release(closure->nodes[i].image);
         lending_release(closure->nodes[i].lending);
         unit_reports_destroy(closure->nodes[i].reports, closure->nodes[i].report_count);
+        record_destroy(&closure->nodes[i].inputs);
         free(closure->nodes[i].dependencies);
     }
     free(closure->nodes);

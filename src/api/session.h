@@ -100,6 +100,7 @@ typedef struct node {
     size_t *dependencies; /* indices of direct ones */
     size_t dependency_count;
     lending *lending;     /* of its host symbols; a reference, or NULL */
+    record inputs;        /* of a hot library that the cache had */
     unit_report *reports; /* of a hot library's units */
     size_t report_count;
 } node;

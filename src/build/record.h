@@ -64,6 +64,8 @@ void record_destroy(record *record);
 
 typedef struct record_check_options {
     bool trust_system; /* of system files only the directory is looked at: see docs/cache.md */
+    string_list
+        *differences; /* NULL: the first one ends the check; else the paths of all are added */
 } record_check_options;
 
 typedef struct record_check_report {

@@ -21,16 +21,21 @@ typedef struct checker {
     const record_check_options *options;
     int64_t trusted_before_ns;
     record_check_report *report;
-    bool *same; /* of each directory so far: its names are as they were; NULL: out of memory */
+    bool *same;  /* of each directory so far: its names are as they were; NULL: out of memory */
+    bool differ; /* something does, and the check has gone on */
 } checker;
 
+/* Whether the check goes on: it does where all differences are asked for. */
 static bool differs(checker *checker, const result_directory *directory, const result_input *item,
                     const char *how)
 {
-    checker->report->mismatch =
-        text_print("'%s/%s' %s", checker->view.strings + directory->path_offset,
-                   checker->view.strings + item->name_offset, how);
-    return false;
+    const char *path = checker->view.strings + directory->path_offset;
+    const char *name = checker->view.strings + item->name_offset;
+    string_list *all = checker->options->differences;
+    if (!checker->report->mismatch)
+        checker->report->mismatch = text_print("'%s/%s' %s", path, name, how);
+    checker->differ |= all != NULL;
+    return all && string_list_take(all, text_print("%s/%s", path, name));
 }
 
 static bool is_trusted(const checker *checker, const os_identity *identity)
@@ -89,9 +94,11 @@ static bool check_clock(checker *checker, const result_input *item)
     int64_t now = os_clock_file_ns();
     if (now >= item->identity.ctime_ns && now < item->identity.mtime_ns)
         return true;
-    checker->report->mismatch =
-        text_print("%s", "the time, which __DATE__ or __TIME__ uses, has changed");
-    return false;
+    if (!checker->report->mismatch)
+        checker->report->mismatch =
+            text_print("%s", "the time, which __DATE__ or __TIME__ uses, has changed");
+    checker->differ = true;
+    return checker->options->differences != NULL;
 }
 
 static bool check_existence(checker *checker, const result_directory *directory,
@@ -248,7 +255,7 @@ static bool check_directory(checker *checker, result_directory *directory)
         close(at);
     /* The names were looked up one by one after the directory was looked at: from now on it speaks
      * for them. */
-    if (holds && look.looked && !look.same && !look.still_absent &&
+    if (holds && !checker->differ && look.looked && !look.same && !look.still_absent &&
         is_trusted(checker, &look.identity)) {
         directory->identity = look.identity;
         directory->flags &= ~(uint32_t)(DIRECTORY_FRESH | DIRECTORY_ABSENT);
@@ -273,5 +280,5 @@ bool record_check(record *record, uint32_t index, const record_check_options *op
     while (held < count && check_directory(&checker, &checker.view.directories[held]))
         held++;
     free(checker.same);
-    return held == count;
+    return held == count && !checker.differ;
 }

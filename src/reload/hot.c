@@ -35,6 +35,7 @@ typedef struct generation {
 } generation;
 
 struct hot {
+    record first_inputs; /* of the first generation, where it came from the cache */
     hot_unit *units;
     size_t unit_count, unit_capacity;
     generation *generations;
@@ -182,8 +183,8 @@ static kiln_status check_entries(const hot *hot, const char *name, kiln_error **
     return KILN_OK;
 }
 
-kiln_status hot_create(image *first, const loaded *library, unit_report *reports, size_t count,
-                       hot **out, kiln_error **error)
+kiln_status hot_create(image *first, const loaded *library, record *inputs, unit_report *reports,
+                       size_t count, hot **out, kiln_error **error)
 {
     hot *made = calloc(1, sizeof *made);
     generation *generation = made ? array_add((void **)&made->generations, &made->generation_count,
@@ -195,6 +196,8 @@ kiln_status hot_create(image *first, const loaded *library, unit_report *reports
     }
     generation->image = image_retain(first);
     generation->loaded = (loaded *)library;
+    made->first_inputs = *inputs;
+    *inputs = (record){0};
     kiln_status status =
         add_units(made, library, reports, count) ? KILN_OK : error_no_memory(error);
     if (status == KILN_OK)
@@ -268,6 +271,7 @@ void hot_destroy(hot *hot)
         record_destroy(&hot->units[i].inputs);
         free(hot->units[i].table);
     }
+    record_destroy(&hot->first_inputs);
     free(hot->generations);
     free(hot->units);
     free(hot);
@@ -293,63 +297,56 @@ uint32_t hot_generation(const hot *hot)
 
 /* ---- finding edits ---- */
 
-/* "'/x/y.h' has changed" names a file. */
-static bool add_file(hot_edit *edit, const char *mismatch)
+static bool add_files(hot_edit *edit, const string_list *paths)
 {
-    const char *begin = mismatch ? strchr(mismatch, '\'') : NULL;
-    const char *end = begin ? strrchr(begin + 1, '\'') : NULL;
-    if (!end)
-        return true;
-    char *path = strndup(begin + 1, (size_t)(end - begin - 1));
-    if (path && string_list_contains(&edit->files, path)) {
-        free(path);
-        return true;
-    }
-    return string_list_take(&edit->files, path);
+    for (size_t i = 0; i < paths->count; i++)
+        if (!string_list_contains(&edit->files, paths->items[i]) &&
+            !string_list_add(&edit->files, paths->items[i]))
+            return false;
+    return true;
 }
 
-/* Nothing is known of units that came from the cache as one image: together they are what the
- * library's record says. */
-static bool first_image_holds(const hot *hot, build *build)
+/* Whether the inputs of a unit, or of the whole library, are as they were; what differs is added to
+ * the edit's files. *no_memory: it could not be. */
+static bool inputs_hold(record *inputs, const build *build, hot_edit *edit, bool *no_memory)
 {
-    if (hot->generation_count != 1)
-        return false;
-    image *found = build_lookup(build);
-    bool same = found && strcmp(found->id, hot->generations[0].image->id) == 0;
-    image_release(found);
-    return same;
+    string_list differences = {0};
+    record_check_options options = {.trust_system = build->context->trust_system,
+                                    .differences = &differences};
+    record_check_report report = {0};
+    bool holds = record_check(inputs, 0, &options, &report);
+    *no_memory |= !add_files(edit, &differences);
+    free(report.mismatch);
+    string_list_destroy(&differences);
+    return holds;
 }
 
 kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **error)
 {
     size_t count = build->units.count;
-    bool any_unknown = false;
     edit->edited = calloc(count + 1, sizeof *edit->edited);
     edit->reports = unit_reports_create(&build->units);
     edit->tables = calloc(count + 1, sizeof *edit->tables);
     if (!edit->edited || !edit->reports || !edit->tables)
         return error_no_memory(error);
     edit->unit_count = count;
-    record_check_options options = {.trust_system = build->context->trust_system};
+    bool no_memory = false;
+    /* Of units that came from the cache as one image nothing is known but what they read together. */
+    bool whole_holds = hot->first_inputs.result_count && hot->generation_count == 1 &&
+                       inputs_hold(&hot->first_inputs, build, edit, &no_memory);
     for (size_t i = 0; i < count; i++) {
         if (!*edit->reports[i].id)
             continue;
         hot_unit *unit = find_unit(hot, edit->reports[i].id);
-        record_check_report report = {0};
-        edit->edited[i] = !unit || unit->inputs.result_count == 0 ||
-                          !record_check(&unit->inputs, 0, &options, &report);
-        any_unknown |= edit->edited[i] && !report.mismatch;
-        bool added = add_file(edit, report.mismatch);
-        free(report.mismatch);
-        if (!added)
-            return error_no_memory(error);
+        if (!unit)
+            edit->edited[i] = true;
+        else if (unit->inputs.result_count)
+            edit->edited[i] = !inputs_hold(&unit->inputs, build, edit, &no_memory);
+        else
+            edit->edited[i] = !whole_holds;
         edit->edited_count += edit->edited[i];
     }
-    if (any_unknown && first_image_holds(hot, build)) {
-        memset(edit->edited, 0, count * sizeof *edit->edited);
-        edit->edited_count = 0;
-    }
-    return KILN_OK;
+    return no_memory ? error_no_memory(error) : KILN_OK;
 }
 
 /* ---- compiling ---- */
@@ -862,4 +859,13 @@ void *hot_find_symbol(const hot *hot, const char *name, bool *is_function)
     visit_symbols(hot, name, find_new, &search);
     *is_function = search.is_function;
     return search.address;
+}
+
+bool hot_inputs(const hot *hot, input_set *inputs)
+{
+    bool done = !hot->first_inputs.result_count || record_add_inputs(&hot->first_inputs, 0, inputs);
+    for (size_t i = 0; done && i < hot->unit_count; i++)
+        if (hot->units[i].inputs.result_count)
+            done = record_add_inputs(&hot->units[i].inputs, 0, inputs);
+    return done;
 }

@@ -45,11 +45,11 @@ typedef struct hot_report {
 } hot_report;
 void hot_report_destroy(hot_report *report);
 
-/* The first generation has been loaded from `first`. reports: one a unit of its build, whose inputs
- * are taken over. Errors: UNSUPPORTED (its code cannot be patched here),
+/* The first generation has been loaded from `first`. inputs: of all of it, where it came from the
+ * cache, else empty; reports: one a unit of its build; what they hold of inputs is taken over. Errors: UNSUPPORTED (its code cannot be patched here),
  * NO_MEMORY. */
-kiln_status hot_create(image *first, const loaded *library, unit_report *reports, size_t count,
-                       hot **out, kiln_error **error);
+kiln_status hot_create(image *first, const loaded *library, record *inputs, unit_report *reports,
+                       size_t count, hot **out, kiln_error **error);
 /* Close all generations, the first one's `loaded` with them; destructors run in the newest code, but
  * in a library with thread_locals that have destructors in the oldest: some thread may owe one.
  * PENDING: see load_close. */
@@ -86,6 +86,9 @@ kiln_status hot_roll_back(hot *hot, hot_report *report, kiln_error **error);
 /* Give a variable the initial value that its source has now. display or symbol name. Errors:
  * NOT_FOUND, AMBIGUOUS, UNSUPPORTED (it is initialised by code; it is thread-local), NO_MEMORY. */
 kiln_status hot_reset_variable(hot *hot, const char *name, kiln_error **error);
+
+/* Everything that its units have read and looked for. false when out of memory. */
+bool hot_inputs(const hot *hot, input_set *inputs);
 
 /* A symbol that a later generation brought, by its name or the name that people know it by; NULL:
  * none has. */
