@@ -28,9 +28,13 @@ void unit_report_destroy(unit_report *report);
 void unit_reports_destroy(unit_report *reports, size_t count);
 
 struct generation_request {
-    uint32_t number;       /* from 2 on */
-    int baseline_fd;       /* a memfd with the packed HotBaseline */
-    const bool *edited;    /* one a unit of the build, in its order */
+    uint32_t number; /* from 2 on */
+    int baseline_fd; /* a memfd with the packed HotBaseline */
+    bool *edited;    /* one a unit of the build, in its order */
+    /* Of which nothing is known but that something of the library differs: those whose record has nothing of
+     * `changed` turn out not to be edited. */
+    const bool *unknown;
+    const string_list *changed; /* the inputs that differ */
     image *const *earlier; /* the images of generations 1 .. number - 1; NULL: not to be linked */
 };
 

@@ -126,6 +126,43 @@ static bool find_object(compilation *compilation, size_t index)
     return found;
 }
 
+static bool has_any_input(const record *record, uint32_t result, const string_list *paths)
+{
+    input_set inputs = {0};
+    bool found = !record_add_inputs(record, result, &inputs);
+    for (size_t i = 0; !found && i < paths->count; i++)
+        found = input_set_find(&inputs, paths->items[i]) != NULL;
+    input_set_destroy(&inputs);
+    return found;
+}
+
+/* A unit that came from the cache within its library's image: its own record tells whether an edit
+ * touches it. */
+static bool is_untouched(compilation *compilation, size_t index)
+{
+    build *build = compilation->miss->build;
+    const generation_request *generation = build->generation;
+    record record;
+    if (!generation || !generation->unknown[index] || !build->context->store ||
+        !name_unit_key(compilation, index) ||
+        !store_read_record(build->context->store, &compilation->keys[index], &record))
+        return false;
+    bool untouched = false;
+    for (uint32_t i = 0; !untouched && i < record.result_count; i++) {
+        record_check_options options = {.trust_system = build->context->trust_system};
+        record_check_report report;
+        if (has_any_input(&record, i, generation->changed))
+            continue;
+        untouched = record_check(&record, i, &options, &report);
+        free(report.mismatch);
+        if (untouched)
+            report_inputs_of_record(compilation, index, &record, i);
+    }
+    generation->edited[index] = !untouched;
+    record_destroy(&record);
+    return untouched;
+}
+
 /* Publish an object and its record. What lies in the cache then needs no descriptor any more. */
 static void store_object(compilation *compilation, size_t index,
                          const Kiln__Wire__CompileReply *reply, const input_set *inputs)
@@ -499,7 +536,7 @@ kiln_status build_units(miss *miss, kiln_error **error)
     for (size_t i = 0; i < build->units.count; i++)
         compilation.total += build_compiles(build, i);
     for (size_t i = 0; i < build->units.count; i++) {
-        if (!build_compiles(build, i))
+        if (!build_compiles(build, i) || is_untouched(&compilation, i))
             continue;
         if (find_object(&compilation, i)) {
             tell_finished(&compilation, i, 0);

@@ -52,6 +52,7 @@ void hot_edit_destroy(hot_edit *edit)
     unit_reports_destroy(edit->reports, edit->unit_count);
     free(edit->tables);
     free(edit->edited);
+    free(edit->unknown);
     string_list_destroy(&edit->files);
     image_release(edit->image);
     *edit = (hot_edit){0};
@@ -325,9 +326,10 @@ kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **
 {
     size_t count = build->units.count;
     edit->edited = calloc(count + 1, sizeof *edit->edited);
+    edit->unknown = calloc(count + 1, sizeof *edit->unknown);
     edit->reports = unit_reports_create(&build->units);
     edit->tables = calloc(count + 1, sizeof *edit->tables);
-    if (!edit->edited || !edit->reports || !edit->tables)
+    if (!edit->edited || !edit->unknown || !edit->reports || !edit->tables)
         return error_no_memory(error);
     edit->unit_count = count;
     bool no_memory = false;
@@ -343,7 +345,7 @@ kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **
         else if (unit->inputs.result_count)
             edit->edited[i] = !inputs_hold(&unit->inputs, build, edit, &no_memory);
         else
-            edit->edited[i] = !whole_holds;
+            edit->edited[i] = edit->unknown[i] = !whole_holds;
         edit->edited_count += edit->edited[i];
     }
     return no_memory ? error_no_memory(error) : KILN_OK;
@@ -441,6 +443,8 @@ kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_ed
         generation_request request = {.number = (uint32_t)hot->generation_count + 1,
                                       .baseline_fd = baseline,
                                       .edited = edit->edited,
+                                      .unknown = edit->unknown,
+                                      .changed = &edit->files,
                                       .earlier = earlier};
         build->generation = &request;
         build->unit_reports = edit->reports;
@@ -587,28 +591,27 @@ static bool reserve_units(hot *hot, const hot_edit *edit)
                          hot->unit_count + edit->unit_count, sizeof *hot->units);
 }
 
-/* What is known of the edited units from now on. Cannot fail. */
+/* What is known of units from now on. Cannot fail. */
 static void keep_tables(hot *hot, hot_edit *edit)
 {
     for (size_t i = 0; i < edit->unit_count; i++) {
         unit_report *report = &edit->reports[i];
-        const Kiln__Wire__HotUnit *table = edit->tables[i];
-        char id[hot_unit_id_size] = "";
-        if (!table || table->unit.len >= sizeof id)
+        hot_unit *unit = *report->id ? find_unit(hot, report->id) : NULL;
+        if (!*report->id || (!edit->edited[i] && (!unit || !report->inputs.result_count)))
             continue;
-        memcpy(id, table->unit.data, table->unit.len);
-        hot_unit *unit = find_unit(hot, id);
         if (!unit) {
             unit = &hot->units[hot->unit_count++];
             *unit = (hot_unit){0};
-            memcpy(unit->id, id, sizeof id);
+            memcpy(unit->id, report->id, sizeof unit->id);
         }
         record_destroy(&unit->inputs);
-        free(unit->table);
         unit->inputs = report->inputs;
+        report->inputs = (record){0};
+        if (!report->table)
+            continue;
+        free(unit->table);
         unit->table = report->table;
         unit->table_size = report->table_size;
-        report->inputs = (record){0};
         report->table = NULL;
     }
 }

@@ -299,11 +299,14 @@ TEST(from_the_cache)
         /* Nothing was edited. */
         edit_reload(&e);
         CHECK(!kiln_reload_changed(e.report));
+        unsigned before = e.events.count[KILN_EVENT_UNIT_FINISHED];
         write_file(scratch("src/u1.c"),
                    "#include \"all.h\"\nint f1(void) { return common(50) + shared; }\n");
         edit_reload(&e);
         CHECK_INT(edit_int(&e, "f1"), 151);
         CHECK_INT(edit_int(&e, "f2"), 103);
+        /* Of a library that came from the cache, too, only what was edited is compiled. */
+        CHECK_INT(e.events.count[KILN_EVENT_UNIT_FINISHED] - before, 1);
         edit_end(&e);
         e = (editing){0};
     }
