@@ -581,6 +581,35 @@ KILN_API kiln_status kiln_library_roll_back(kiln_library *library, kiln_reload *
 KILN_API kiln_status kiln_library_reset_variable(kiln_library *library, const char *name,
                                                  kiln_error **error);
 
+/* What a watch found out: a report of what was published, or why that failed. Both live during the
+ * call. */
+typedef void (*kiln_watch_callback)(kiln_library *library, const kiln_reload *report,
+                                    const kiln_error *error, void *user_data);
+
+typedef struct kiln_watch_options {
+    size_t size;
+    bool publish_at_once; /* by the watch's own thread, as soon as an edit is compiled: for hosts
+                             that have no loop. Default: in kiln_session_dispatch, which is the
+                             host's safe point */
+    bool accept_layouts;  /* as in kiln_reload_options */
+    kiln_watch_callback callback; /* on the thread that publishes; failures to compile, too. It must
+                                     not close, reload or unwatch a library */
+    void *user_data;
+} kiln_watch_options;
+
+/* Watch the sources of a hot library and of its hot dependencies, every header that they read, names
+ * that were looked for in vain, and patterns: an edit is compiled on a thread of its own, which has
+ * all signals blocked, and published as the options say. With kiln_session_dispatch the session's
+ * descriptor becomes readable when there is something to publish. An edit made while another one is
+ * compiled is not lost. Ends with the library, or kiln_library_unwatch. After a fork only the parent
+ * goes on watching. Errors: INVALID_ARGUMENT, ALREADY_EXISTS (it is watched), IO (a limit of the
+ * system), NO_MEMORY. Since 0.1. */
+KILN_API kiln_status kiln_library_watch(kiln_library *library, const kiln_watch_options *options,
+                                        kiln_error **error);
+/* Stop; waits for a compilation that is under way. What was compiled and not published is found
+ * again by the next reload. A library that is not watched is fine. Since 0.1. */
+KILN_API void kiln_library_unwatch(kiln_library *library);
+
 /* Functions to be called before and after the code of a hot library is replaced, on the thread that
  * reloads, each with the generation that is to be, or is. NULL: none. They may call the library,
  * not reload or close it. Errors: INVALID_ARGUMENT. Since 0.1. */

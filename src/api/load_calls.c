@@ -5,6 +5,7 @@
  * polls, waits or dispatches: so no code of the host's ever runs on a thread that the host does not
  * know. A load's mutex guards its queue and its state; it is taken after the session's. */
 #include "api/load_calls.h"
+#include "api/reload_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,6 +60,11 @@ static void lower_flag(int eventfd)
     uint64_t count;
     while (eventfd >= 0 && read(eventfd, &count, sizeof count) < 0 && errno == EINTR)
         ;
+}
+
+void session_wake(kiln_session *session)
+{
+    raise_flag(session->descriptor);
 }
 
 /* ---- events of the thread ---- */
@@ -181,7 +187,7 @@ static void load_free(kiln_load *load)
     free(load);
 }
 
-static int session_descriptor(kiln_session *session)
+int session_descriptor(kiln_session *session)
 {
     pthread_mutex_lock(&session->mutex);
     if (session->descriptor < 0)
@@ -524,6 +530,7 @@ kiln_status kiln_session_dispatch(kiln_session *session, int timeout_ms, kiln_er
             finish(load);
             let_go(session, load);
         }
+        worked |= session_publish_prepared(session, &any);
         if (worked || !any || round > 0 || timeout_ms == 0)
             return KILN_OK;
         struct pollfd ready = {.fd = session->descriptor, .events = POLLIN};

@@ -4,6 +4,11 @@
 
 #include "api/session.h"
 
+/* The session's descriptor, made if need be; -1 where none can be had. */
+int session_descriptor(kiln_session *session);
+/* Make it readable: there is something to dispatch. Any thread. */
+void session_wake(kiln_session *session);
+
 /* Cancel all loads under way and wait until their threads have ended. */
 void session_end_loads(kiln_session *session);
 /* The handlers of fork; the session's mutex is held. */

@@ -7,27 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/session.h"
+#include "api/reload_calls.h"
 #include "os/os.h"
-
-struct hot_closure {
-    atomic_uint references;
-    closure closure;
-};
-
-struct hot_library {
-    hot *hot;
-    hot_closure *shared;
-    size_t index; /* which node of the closure it is */
-    hot_mode mode;
-    bool busy; /* somebody reloads it; guarded by the session's mutex */
-    kiln_reload_hook before, after;
-    void *hook_data;
-};
 
 struct kiln_reload {
     hot_report report; /* of all libraries; its generation is that of the one asked for */
-    bool changed;
+    bool changed, compiled;
     double seconds;
 };
 
@@ -76,6 +61,7 @@ kiln_status library_make_hot(kiln_library *library, hot_closure *shared, size_t 
 
 kiln_status library_close_hot(kiln_library *library)
 {
+    kiln_library_unwatch(library);
     hot_close(library->hot->hot);
     return load_is_mapped(library->image->id) ? KILN_PENDING : KILN_OK;
 }
@@ -85,6 +71,7 @@ void library_end_hot(kiln_library *library)
     struct hot_library *ended = library->hot;
     if (!ended)
         return;
+    hot_edit_destroy(&ended->prepared);
     hot_destroy(ended->hot);
     hot_closure_release(ended->shared);
     free(ended);
@@ -112,6 +99,15 @@ static void end_turn(kiln_library *library)
     pthread_mutex_unlock(&session->mutex);
 }
 
+/* It is this thread's turn. */
+static void drop_prepared(kiln_library *library)
+{
+    pthread_mutex_lock(&library->session->mutex);
+    library->hot->is_prepared = false;
+    pthread_mutex_unlock(&library->session->mutex);
+    hot_edit_destroy(&library->hot->prepared);
+}
+
 static kiln_status check_hot(const kiln_library *library, kiln_error **error)
 {
     if (library->hot)
@@ -125,6 +121,7 @@ static kiln_status check_hot(const kiln_library *library, kiln_error **error)
 
 typedef struct reloading {
     kiln_session *session;
+    event_sink events;
     hot_policy policy;
     kiln_reload *report;
     kiln_error **error;
@@ -209,11 +206,10 @@ static kiln_status publish(reloading *reloading, kiln_library *library, hot_edit
     if (published && own->after)
         own->after(library, next, own->hook_data);
     if (published) {
-        event_sink events = session_sink(library->session);
-        event_sink_emit(&events, &(kiln_event){.size = sizeof(kiln_event),
-                                               .kind = KILN_EVENT_RELOADED,
-                                               .library = library->image->name,
-                                               .done = next});
+        event_sink_emit(&reloading->events, &(kiln_event){.size = sizeof(kiln_event),
+                                                          .kind = KILN_EVENT_RELOADED,
+                                                          .library = library->image->name,
+                                                          .done = next});
     }
     return status;
 }
@@ -241,37 +237,46 @@ static image **later_images(const kiln_library *library, const build *build, siz
     return images;
 }
 
-static kiln_status reload_one(reloading *reloading, kiln_library *library)
+/* Compile what was edited; edit->edited_count tells whether anything was. */
+static kiln_status compile_edits(reloading *reloading, kiln_library *library, hot_edit *edit)
 {
     struct hot_library *own = library->hot;
     const closure *closure = &own->shared->closure;
-    event_sink events = session_sink(library->session);
-    build_context context = session_context(library->session, events, own->mode, -1);
+    build_context context = session_context(library->session, reloading->events, own->mode, -1);
     node_build building;
-    hot_edit edit = {0};
+    image **images = NULL;
     kiln_status status = node_build_begin(closure, &closure->nodes[own->index], &context, &building,
                                           reloading->error);
     if (status != KILN_OK)
         return status;
     status = build_begin(&building.build, reloading->error);
     if (status == KILN_OK)
-        status = hot_find_edits(own->hot, &building.build, &edit, reloading->error);
-    image **images = NULL;
-    if (status == KILN_OK && edit.edited_count) {
+        status = hot_find_edits(own->hot, &building.build, edit, reloading->error);
+    if (status == KILN_OK && edit->edited_count) {
         images = later_images(library, &building.build, &building.build.dependency_count);
         if (!images)
             status = error_no_memory(reloading->error);
     }
     if (images) {
         building.build.dependencies = images;
-        status =
-            hot_compile(own->hot, &building.build, &reloading->policy, &edit, reloading->error);
-        if (status == KILN_OK)
-            status = publish(reloading, library, &edit);
+        status = hot_compile(own->hot, &building.build, &reloading->policy, edit, reloading->error);
     }
-    hot_edit_destroy(&edit);
     free(images);
     node_build_end(&building);
+    return status;
+}
+
+/* What a watch has prepared is made anew, since it may be of yesterday. */
+static kiln_status reload_one(reloading *reloading, kiln_library *library)
+{
+    hot_edit edit = {0};
+    drop_prepared(library);
+    kiln_status status = compile_edits(reloading, library, &edit);
+    if (status == KILN_OK && edit.edited_count)
+        status = publish(reloading, library, &edit);
+    if (reloading->report)
+        reloading->report->compiled |= edit.edited_count > 0;
+    hot_edit_destroy(&edit);
     return status;
 }
 
@@ -289,8 +294,9 @@ static kiln_status reload_with_dependencies(reloading *reloading, kiln_library *
     return status;
 }
 
-kiln_status library_reload(kiln_library *library, const kiln_reload_options *options,
-                           kiln_reload **report, kiln_error **error)
+static kiln_status reload(kiln_library *library, event_sink events,
+                          const kiln_reload_options *options, kiln_reload **report,
+                          kiln_error **error)
 {
     int64_t begin_ns = os_clock_steady_ns();
     kiln_reload_options ours;
@@ -301,6 +307,7 @@ kiln_status library_reload(kiln_library *library, const kiln_reload_options *opt
     if (report && !made)
         return error_no_memory(error);
     reloading reloading = {.session = library->session,
+                           .events = events,
                            .policy = {.accept_layouts = ours.accept_layouts},
                            .report = made,
                            .error = error};
@@ -317,6 +324,116 @@ kiln_status library_reload(kiln_library *library, const kiln_reload_options *opt
         *report = made;
     }
     return KILN_OK;
+}
+
+kiln_status library_reload(kiln_library *library, const kiln_reload_options *options,
+                           kiln_reload **report, kiln_error **error)
+{
+    return reload(library, session_sink(library->session), options, report, error);
+}
+
+kiln_status library_reload_quietly(kiln_library *library, const kiln_reload_options *options,
+                                   kiln_reload **report, kiln_error **error)
+{
+    return reload(library, (event_sink){0}, options, report, error);
+}
+
+/* ---- compiled by one thread, published by another ---- */
+
+static kiln_status prepare_one(reloading *reloading, kiln_library *library, library_watch *watch,
+                               bool *compiled)
+{
+    struct hot_library *own = library->hot;
+    hot_edit edit = {0};
+    kiln_status status = compile_edits(reloading, library, &edit);
+    if (status == KILN_OK && edit.edited_count && !edit.image)
+        status = publish(reloading, library, &edit); /* only tables: no code changes */
+    *compiled |= edit.edited_count > 0;
+    if (status != KILN_OK || !edit.image) {
+        hot_edit_destroy(&edit);
+        return status;
+    }
+    hot_edit_destroy(&own->prepared);
+    own->prepared = edit;
+    own->waiter = watch;
+    pthread_mutex_lock(&library->session->mutex);
+    own->is_prepared = true;
+    pthread_mutex_unlock(&library->session->mutex);
+    return KILN_PENDING;
+}
+
+kiln_status library_prepare(kiln_library *library, library_watch *watch,
+                            const kiln_reload_options *options, kiln_library **prepared,
+                            bool *compiled, kiln_error **error)
+{
+    kiln_status status = KILN_OK;
+    for (size_t i = 0; status == KILN_OK && i < library->dependency_count; i++)
+        if (library->dependencies[i]->hot)
+            status = library_prepare(library->dependencies[i], watch, options, prepared, compiled,
+                                     error);
+    if (status != KILN_OK)
+        return status;
+    reloading reloading = {.session = library->session,
+                           .policy = {.accept_layouts = options->accept_layouts},
+                           .error = error};
+    take_turn(library);
+    session_count_busy(library->session, 1);
+    status = prepare_one(&reloading, library, watch, compiled);
+    session_count_busy(library->session, -1);
+    end_turn(library);
+    *prepared = library;
+    return status;
+}
+
+static void publish_prepared(kiln_library *library)
+{
+    struct hot_library *own = library->hot;
+    kiln_error *error = NULL;
+    kiln_reload report = {0};
+    reloading reloading = {.session = library->session,
+                           .events = session_sink(library->session),
+                           .report = &report,
+                           .error = &error};
+    int64_t begin_ns = os_clock_steady_ns();
+    take_turn(library);
+    pthread_mutex_lock(&library->session->mutex);
+    library_watch *watch = own->waiter;
+    bool was_prepared = own->is_prepared;
+    pthread_mutex_unlock(&library->session->mutex);
+    kiln_status status = KILN_OK;
+    if (was_prepared)
+        status = publish(&reloading, library, &own->prepared);
+    report.report.generation = hot_generation(own->hot);
+    report.seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
+    drop_prepared(library);
+    end_turn(library);
+    if (was_prepared)
+        watch_tell(watch, status == KILN_OK ? &report : NULL, error);
+    kiln_error_destroy(error);
+    hot_report_destroy(&report.report);
+}
+
+bool session_publish_prepared(kiln_session *session, bool *watched)
+{
+    bool worked = false;
+    for (;;) {
+        kiln_library *found = NULL;
+        pthread_mutex_lock(&session->mutex);
+        for (kiln_library *library = session->libraries; library && !found;
+             library = library->next) {
+            *watched |= library->hot && library->hot->watch;
+            if (library->hot && library->hot->is_prepared)
+                found = library;
+        }
+        if (found)
+            found->references++;
+        pthread_mutex_unlock(&session->mutex);
+        if (!found)
+            return worked;
+        publish_prepared(found);
+        library_release(found);
+        worked = true;
+    }
 }
 
 void *library_hot_symbol(const kiln_library *library, const char *name, bool function)
@@ -398,6 +515,11 @@ kiln_status kiln_library_set_reload_hooks(kiln_library *library, kiln_reload_hoo
 uint32_t kiln_reload_generation(const kiln_reload *report)
 {
     return report->report.generation;
+}
+
+bool reload_compiled(const kiln_reload *report)
+{
+    return report->compiled;
 }
 
 bool kiln_reload_changed(const kiln_reload *report)

@@ -4,6 +4,7 @@
  * child then drops what belongs to the parent: the connection to the compiler process, and builds
  * that other threads had under way. */
 #include "api/load_calls.h"
+#include "api/reload_calls.h"
 #include "api/session.h"
 
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER; /* taken before every other lock */
@@ -44,6 +45,7 @@ static void after_fork_in_child(void)
         session_loads_after_fork(session, true);
         for (kiln_library *library = session->libraries; library; library = library->next)
             pthread_mutex_init(&library->symbols_mutex, NULL);
+        session_watches_after_fork(session);
         session->flights = NULL;
         session->busy = 0;
         pthread_cond_init(&session->flights_changed, NULL);

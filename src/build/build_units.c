@@ -332,6 +332,8 @@ static bool report_unit(compilation *compilation, size_t index, job *job,
     char *changed = NULL;
     record_make(&report->inputs, NULL, inputs, &entry, compilation->miss->begun_file_ns, &changed);
     free(changed);
+    if (!reply->ok)
+        return true;
     int fd = reply->has_hot ? job_take_fd(job, reply->hot_fd) : -1;
     if (fd < 0)
         return true;
@@ -348,8 +350,15 @@ static kiln_status take_reply(compilation *compilation, size_t index, job *job,
     miss *miss = compilation->miss;
     unit_result *unit = &miss->results[index];
     input_set inputs = {0};
-    if (!reply->ok)
+    if (!reply->ok) {
+        /* What it looked for in vain, too, may come to be there. */
+        if (miss->build->unit_reports && job_inputs(reply->n_inputs, reply->inputs, &inputs)) {
+            input_set_sort(&inputs);
+            report_unit(compilation, index, job, reply, &inputs);
+        }
+        input_set_destroy(&inputs);
         return keep_failure(compilation, index, reply);
+    }
     unit->fd = reply->has_output ? job_take_fd(job, reply->output_fd) : -1;
     if (unit->fd < 0 || reply->output_digest.len != digest_size)
         return error_set(first_error(compilation), KILN_COMPILER, KILN_PHASE_COMPILE,

@@ -241,3 +241,49 @@ void unit_list_destroy(unit_list *list)
     free(list->items);
     *list = (unit_list){0};
 }
+
+/* ---- where patterns look ---- */
+
+/* So many directories below one pattern are looked at; more is no source tree. */
+enum { max_pattern_directories = 4096 };
+
+static bool add_tree(const char *directory, string_list *list)
+{
+    DIR *stream = list->count < max_pattern_directories ? opendir(directory) : NULL;
+    bool done = string_list_add(list, directory);
+    for (struct dirent *entry; done && stream && (entry = readdir(stream));) {
+        if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
+            continue;
+        os_kind kind;
+        os_identity identity;
+        char *path = path_join(directory, entry->d_name);
+        done = path != NULL;
+        if (done && os_identify(AT_FDCWD, path, &kind, &identity) == 0 && kind == OS_DIRECTORY)
+            done = add_tree(path, list);
+        free(path);
+    }
+    if (stream)
+        closedir(stream);
+    return done;
+}
+
+bool units_pattern_directories(const kiln_spec *spec, string_list *list)
+{
+    bool done = true;
+    for (size_t i = 0; done && i < spec->source_count; i++) {
+        const char *pattern = spec->sources[i].path;
+        size_t plain = strcspn(pattern, "*?[");
+        if (spec->sources[i].bytes || !pattern[plain])
+            continue;
+        bool is_deep = strchr(pattern + plain, '/') != NULL;
+        while (plain > 0 && pattern[plain - 1] != '/')
+            plain--;
+        char *base = strndup(pattern, plain ? plain : 0);
+        char *directory = base ? path_join(spec->directory, *base ? base : ".") : NULL;
+        done =
+            directory && (is_deep ? add_tree(directory, list) : string_list_add(list, directory));
+        free(directory);
+        free(base);
+    }
+    return done;
+}

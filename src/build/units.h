@@ -25,6 +25,9 @@ char *units_virtual_directory(const kiln_spec *spec);
 /* Errors: NOT_FOUND (a pattern that matches nothing), SPEC (a kind that cannot be told, nothing at
  * all to build). */
 kiln_status units_resolve(const kiln_spec *spec, unit_list *list, kiln_error **error);
+/* Add the directories, absolute, in which a new file could match a pattern of the spec. false when
+ * out of memory. */
+bool units_pattern_directories(const kiln_spec *spec, string_list *list);
 void unit_list_destroy(unit_list *list);
 
 #endif

@@ -173,6 +173,21 @@ char *os_path_of_address(const void *address);
  * run of one machine. */
 size_t os_processor_features(uint8_t *bytes, size_t capacity);
 
+/* ---- watching directories (linux_watch.c) ---- */
+
+/* A watcher: a descriptor that becomes readable when something happens in a directory that was
+ * added. It belongs to the process that made it: after a fork, the child closes its copy. -1 with
+ * EMFILE where the system has no more watchers for this user. */
+int os_watch_create(void);
+/* Watch the names in a directory: files that were written and closed, and names that come, go, or
+ * change their attributes. The watch's number, the same for the same directory by another path; -1,
+ * with ENOSPC where the system's limit is reached. */
+int os_watch_add(int watcher, const char *directory);
+/* Take all that has happened, without waiting. name: NULL where it is the directory itself that is
+ * gone; directory: -1 where events were lost, so that anything may have happened. */
+int os_watch_read(int watcher, void (*visit)(int directory, const char *name, void *data),
+                  void *data);
+
 /* ---- code that runs, and constants (linux_code.c; entries: linux_x86_64.c) ---- */
 
 /* What the pages of an address may be used for. */

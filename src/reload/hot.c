@@ -2,6 +2,7 @@
 #include "reload/hot.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,7 +36,12 @@ typedef struct generation {
 } generation;
 
 struct hot {
+    /* Guards what follows against those who ask without having their turn; whose turn it is reads
+     * without it. Nothing of Kiln's is taken under it. */
+    pthread_mutex_t mutex;
     record first_inputs; /* of the first generation, where it came from the cache */
+    unit_report *failed; /* of the last edit that could not be compiled: what it read */
+    size_t failed_count;
     hot_unit *units;
     size_t unit_count, unit_capacity;
     generation *generations;
@@ -195,6 +201,7 @@ kiln_status hot_create(image *first, const loaded *library, record *inputs, unit
         free(made);
         return error_no_memory(error);
     }
+    pthread_mutex_init(&made->mutex, NULL);
     generation->image = image_retain(first);
     generation->loaded = (loaded *)library;
     made->first_inputs = *inputs;
@@ -273,14 +280,17 @@ void hot_destroy(hot *hot)
         free(hot->units[i].table);
     }
     record_destroy(&hot->first_inputs);
+    unit_reports_destroy(hot->failed, hot->failed_count);
+    pthread_mutex_destroy(&hot->mutex);
     free(hot->generations);
     free(hot->units);
     free(hot);
 }
 
-size_t hot_images(const hot *hot, image **images)
+size_t hot_images(hot *hot, image **images)
 {
     size_t count = 0;
+    pthread_mutex_lock(&hot->mutex);
     for (size_t i = 0; i < hot->generation_count; i++) {
         if (i > 0 && !hot->generations[i].brings_symbols)
             continue;
@@ -288,12 +298,21 @@ size_t hot_images(const hot *hot, image **images)
             images[count] = hot->generations[i].image;
         count++;
     }
+    pthread_mutex_unlock(&hot->mutex);
     return count;
 }
 
-uint32_t hot_generation(const hot *hot)
+uint32_t hot_generation(hot *hot)
 {
-    return (uint32_t)hot->generation_count;
+    pthread_mutex_lock(&hot->mutex);
+    uint32_t number = (uint32_t)hot->generation_count;
+    pthread_mutex_unlock(&hot->mutex);
+    return number;
+}
+
+void hot_after_fork(hot *hot)
+{
+    pthread_mutex_init(&hot->mutex, NULL);
 }
 
 /* ---- finding edits ---- */
@@ -431,6 +450,17 @@ static kiln_status check_notices(const hot_edit *edit, const char *name, const h
     return status;
 }
 
+/* An edit that fails may be mended by a file that is not among the inputs of what runs. */
+static void keep_failed(hot *hot, hot_edit *edit)
+{
+    pthread_mutex_lock(&hot->mutex);
+    unit_reports_destroy(hot->failed, hot->failed_count);
+    hot->failed = edit->reports;
+    hot->failed_count = edit->unit_count;
+    edit->reports = NULL;
+    pthread_mutex_unlock(&hot->mutex);
+}
+
 kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_edit *edit,
                         kiln_error **error)
 {
@@ -458,6 +488,8 @@ kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_ed
         status = error_no_memory(error);
     if (status == KILN_OK)
         status = check_notices(edit, build->spec->name, policy, error);
+    if (status != KILN_OK)
+        keep_failed(hot, edit);
     if (baseline >= 0)
         close(baseline);
     free(earlier);
@@ -584,11 +616,16 @@ static bool tell_edit(hot_edit *edit, hot_report *report)
     return true;
 }
 
-/* Room for units that are new. */
-static bool reserve_units(hot *hot, const hot_edit *edit)
+/* Room for units that are new, and for the generation. */
+static bool reserve(hot *hot, const hot_edit *edit)
 {
-    return array_reserve((void **)&hot->units, &hot->unit_capacity,
-                         hot->unit_count + edit->unit_count, sizeof *hot->units);
+    pthread_mutex_lock(&hot->mutex);
+    bool done = array_reserve((void **)&hot->units, &hot->unit_capacity,
+                              hot->unit_count + edit->unit_count, sizeof *hot->units) &&
+                array_reserve((void **)&hot->generations, &hot->generation_capacity,
+                              hot->generation_count + 1, sizeof *hot->generations);
+    pthread_mutex_unlock(&hot->mutex);
+    return done;
 }
 
 /* What is known of units from now on. Cannot fail. */
@@ -614,6 +651,18 @@ static void keep_tables(hot *hot, hot_edit *edit)
         unit->table_size = report->table_size;
         report->table = NULL;
     }
+}
+
+static void keep(hot *hot, const generation *made, hot_edit *edit)
+{
+    pthread_mutex_lock(&hot->mutex);
+    if (made)
+        hot->generations[hot->generation_count++] = *made;
+    unit_reports_destroy(hot->failed, hot->failed_count);
+    hot->failed = NULL;
+    hot->failed_count = 0;
+    keep_tables(hot, edit);
+    pthread_mutex_unlock(&hot->mutex);
 }
 
 static kiln_status map_generation(const image *image, const load_symbol *symbols,
@@ -657,13 +706,10 @@ kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, si
 {
     changes changes = {0};
     generation made = {0};
-    if (!reserve_units(hot, edit) ||
-        !array_reserve((void **)&hot->generations, &hot->generation_capacity,
-                       hot->generation_count + 1, sizeof *hot->generations) ||
-        !tell_edit(edit, report))
+    if (!reserve(hot, edit) || !tell_edit(edit, report))
         return error_no_memory(error);
     if (!edit->image) {
-        keep_tables(hot, edit);
+        keep(hot, NULL, edit);
         return KILN_OK;
     }
     kiln_status status =
@@ -681,8 +727,7 @@ kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, si
     }
     made.image = image_retain(edit->image);
     made.brings_symbols = brings_symbols(edit, (uint32_t)hot->generation_count + 1);
-    hot->generations[hot->generation_count++] = made;
-    keep_tables(hot, edit);
+    keep(hot, &made, edit);
     report->generation = (uint32_t)hot->generation_count;
     return KILN_OK;
 }
@@ -691,7 +736,7 @@ kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, si
 
 /* The functions that a generation changed are to be compiled again by the next one, whatever their
  * sources say. false when out of memory. */
-static bool forget_functions(hot_unit *unit, uint32_t number, hot_report *report)
+static bool forget_functions(hot *hot, hot_unit *unit, uint32_t number, hot_report *report)
 {
     Kiln__Wire__HotUnit *table = kiln__wire__hot_unit__unpack(NULL, unit->table_size, unit->table);
     bool changed = false, done = table != NULL;
@@ -710,10 +755,12 @@ static bool forget_functions(hot_unit *unit, uint32_t number, hot_report *report
         done = bytes != NULL;
         if (done) {
             kiln__wire__hot_unit__pack(table, bytes);
+            pthread_mutex_lock(&hot->mutex);
             free(unit->table);
             unit->table = bytes;
             unit->table_size = size;
             record_destroy(&unit->inputs);
+            pthread_mutex_unlock(&hot->mutex);
         }
     }
     if (table)
@@ -736,7 +783,7 @@ kiln_status hot_roll_back(hot *hot, hot_report *report, kiln_error **error)
         if (!add_patch(&changes, newest->publications[i].entry, newest->publications[i].before))
             status = error_no_memory(error);
     for (size_t i = 0; status == KILN_OK && i < hot->unit_count; i++)
-        if (hot->units[i].table && !forget_functions(&hot->units[i], (uint32_t)number, report))
+        if (hot->units[i].table && !forget_functions(hot, &hot->units[i], (uint32_t)number, report))
             status = error_no_memory(error);
     if (status == KILN_OK)
         status = patch_publish(changes.patches, changes.patch_count, error);
@@ -856,19 +903,27 @@ static bool find_new(const Kiln__Wire__HotSymbol *symbol, void *data)
     return !search->address;
 }
 
-void *hot_find_symbol(const hot *hot, const char *name, bool *is_function)
+void *hot_find_symbol(hot *hot, const char *name, bool *is_function)
 {
     search search = {.hot = hot};
-    visit_symbols(hot, name, find_new, &search);
+    pthread_mutex_lock(&hot->mutex);
+    if (hot->generation_count > 1)
+        visit_symbols(hot, name, find_new, &search);
+    pthread_mutex_unlock(&hot->mutex);
     *is_function = search.is_function;
     return search.address;
 }
 
-bool hot_inputs(const hot *hot, input_set *inputs)
+bool hot_inputs(hot *hot, input_set *inputs)
 {
+    pthread_mutex_lock(&hot->mutex);
     bool done = !hot->first_inputs.result_count || record_add_inputs(&hot->first_inputs, 0, inputs);
     for (size_t i = 0; done && i < hot->unit_count; i++)
         if (hot->units[i].inputs.result_count)
             done = record_add_inputs(&hot->units[i].inputs, 0, inputs);
+    for (size_t i = 0; done && i < hot->failed_count; i++)
+        if (hot->failed[i].inputs.result_count)
+            done = record_add_inputs(&hot->failed[i].inputs, 0, inputs);
+    pthread_mutex_unlock(&hot->mutex);
     return done;
 }

@@ -11,7 +11,8 @@
  *
  * Each step changes the library only when it succeeds, and only the last one changes what runs: so
  * a library whose edit failed stays as it is, and is found edited again. One thread at a time works
- * on a hot library; any number may run its code. */
+ * on a hot library, which is the caller's to see to; any number may run its code, and may ask for
+ * its symbols, images, inputs and generation. */
 #ifndef KILN_RELOAD_HOT_H
 #define KILN_RELOAD_HOT_H
 
@@ -57,10 +58,10 @@ kiln_status hot_close(hot *hot);
 /* Free it; what was not closed stays loaded. NULL is fine. */
 void hot_destroy(hot *hot);
 
-uint32_t hot_generation(const hot *hot);
+uint32_t hot_generation(hot *hot);
 /* The images of the first generation and of all that brought symbols which others can refer to.
  * images: NULL to count them. They live as long as the hot library. */
-size_t hot_images(const hot *hot, image **images);
+size_t hot_images(hot *hot, image **images);
 
 /* Which units' inputs are not as they were when the unit was compiled last. The build was begun. */
 kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **error);
@@ -88,10 +89,13 @@ kiln_status hot_roll_back(hot *hot, hot_report *report, kiln_error **error);
 kiln_status hot_reset_variable(hot *hot, const char *name, kiln_error **error);
 
 /* Everything that its units have read and looked for. false when out of memory. */
-bool hot_inputs(const hot *hot, input_set *inputs);
+bool hot_inputs(hot *hot, input_set *inputs);
 
 /* A symbol that a later generation brought, by its name or the name that people know it by; NULL:
  * none has. */
-void *hot_find_symbol(const hot *hot, const char *name, bool *is_function);
+void *hot_find_symbol(hot *hot, const char *name, bool *is_function);
+
+/* The child of a fork has none of the threads that may have been in here. */
+void hot_after_fork(hot *hot);
 
 #endif

@@ -2,6 +2,7 @@
  * initialised, once; what is constant is refreshed. Each kind of data is edited in several ways. */
 #include "edit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,0 +1,50 @@
+/* reload_calls.h - hot libraries: what reloads and watches share.
+ *
+ * One thread at a time works on a hot library, the one whose turn it is. `busy` and `prepared` are
+ * guarded by the session's mutex; whoever waits for a change of them waits on its condition. */
+#ifndef KILN_API_RELOAD_CALLS_H
+#define KILN_API_RELOAD_CALLS_H
+
+#include "api/session.h"
+
+typedef struct library_watch library_watch;
+
+struct hot_library {
+    hot *hot;
+    hot_closure *shared;
+    size_t index; /* which node of the closure it is */
+    hot_mode mode;
+    bool busy;             /* it is somebody's turn */
+    bool is_prepared;      /* `prepared` was compiled, and waits to be published */
+    hot_edit prepared;     /* belongs to whose turn it is */
+    library_watch *watch;  /* NULL: nobody watches it */
+    library_watch *waiter; /* the watch that has prepared it */
+    kiln_reload_hook before, after;
+    void *hook_data;
+};
+
+struct hot_closure {
+    atomic_uint references;
+    closure closure;
+};
+
+/* Compile what was edited of a library or, before that, of one of its dependencies, and leave it to
+ * session_publish_prepared: PENDING. OK: nothing is edited that makes other code. *compiled: something was
+ * compiled, so that inputs may be others now. */
+kiln_status library_prepare(kiln_library *library, library_watch *watch,
+                            const kiln_reload_options *options, kiln_library **prepared,
+                            bool *compiled, kiln_error **error);
+/* Publish what is prepared, on this thread; whether there was anything. *watched: some library is
+ * watched. */
+bool session_publish_prepared(kiln_session *session, bool *watched);
+/* Tell whoever watches. */
+void watch_tell(library_watch *watch, const kiln_reload *report, const kiln_error *error);
+/* Events of reloads that a watch's thread makes go nowhere: callbacks belong to calls. */
+kiln_status library_reload_quietly(kiln_library *library, const kiln_reload_options *options,
+                                   kiln_reload **report, kiln_error **error);
+/* Whether a reload has compiled anything. */
+bool reload_compiled(const kiln_reload *report);
+/* The child has none of the threads. */
+void session_watches_after_fork(kiln_session *session);
+
+#endif

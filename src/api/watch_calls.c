@@ -1,0 +1,251 @@
+/* watch_calls.c - hot libraries whose sources are watched: see kiln.h.
+ *
+ * A watch has a thread, with every signal blocked. It makes a watch of everything that the library
+ * and its hot dependencies have read and looked for, looks at these once, and then waits for a
+ * change; after each look the watch is made anew, since inputs may be others by then. What it
+ * compiles it publishes itself, or leaves to kiln_session_dispatch and waits until that is done. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "api/load_calls.h"
+#include "api/reload_calls.h"
+#include "os/os.h"
+#include "reload/watch.h"
+
+struct library_watch {
+    kiln_library *library;
+    kiln_watch_options options;
+    int stop;         /* an eventfd: readable when the thread is to end */
+    bool ends;        /* the same; guarded by the session's mutex */
+    bool is_orphaned; /* after a fork: there is no thread */
+    pthread_t thread;
+};
+
+void watch_tell(library_watch *watch, const kiln_reload *report, const kiln_error *error)
+{
+    if (watch->options.callback)
+        watch->options.callback(watch->library, report, error, watch->options.user_data);
+}
+
+/* ---- what is watched ---- */
+
+static bool add_inputs(const kiln_library *library, input_set *inputs, string_list *directories)
+{
+    const struct hot_library *own = library->hot;
+    const kiln_spec *spec = own->shared->closure.nodes[own->index].spec;
+    bool done = hot_inputs(own->hot, inputs) && units_pattern_directories(spec, directories);
+    for (size_t i = 0; done && i < library->dependency_count; i++)
+        if (library->dependencies[i]->hot)
+            done = add_inputs(library->dependencies[i], inputs, directories);
+    return done;
+}
+
+static kiln_status open_watch(const library_watch *watch, struct watch **out, kiln_error **error)
+{
+    input_set inputs = {0};
+    string_list directories = {0};
+    kiln_status status =
+        add_inputs(watch->library, &inputs, &directories) ? KILN_OK : error_no_memory(error);
+    input_set_sort(&inputs);
+    if (status == KILN_OK)
+        status = watch_open(&inputs, &directories, out, error);
+    input_set_destroy(&inputs);
+    string_list_destroy(&directories);
+    return status;
+}
+
+/* ---- the thread ---- */
+
+/* Until it was published, or dropped by a reload. */
+static void await_publication(library_watch *watch, const kiln_library *prepared)
+{
+    kiln_session *session = watch->library->session;
+    session_wake(session);
+    pthread_mutex_lock(&session->mutex);
+    while (prepared->hot->is_prepared && !watch->ends)
+        pthread_cond_wait(&session->flights_changed, &session->mutex);
+    pthread_mutex_unlock(&session->mutex);
+}
+
+/* Look at everything; whether inputs may be others now, so that there is to be another watch of
+ * them. An error that was told is not told again until something has changed. */
+static bool look(library_watch *watch, bool *has_failed)
+{
+    const kiln_reload_options options = {.size = sizeof options,
+                                         .accept_layouts = watch->options.accept_layouts};
+    kiln_error *error = NULL;
+    kiln_reload *report = NULL;
+    kiln_library *prepared = NULL;
+    bool compiled = false;
+    kiln_status status;
+    if (watch->options.publish_at_once)
+        status = library_reload_quietly(watch->library, &options, &report, &error);
+    else
+        status = library_prepare(watch->library, watch, &options, &prepared, &compiled, &error);
+    bool failed = status != KILN_OK && status != KILN_PENDING;
+    if (status == KILN_PENDING)
+        await_publication(watch, prepared);
+    else if (failed && !*has_failed)
+        watch_tell(watch, NULL, error);
+    else if (report && kiln_reload_changed(report))
+        watch_tell(watch, report, NULL);
+    /* After a failure the watch is made anew once, for what the failed compilation looked for. */
+    bool again = compiled || (report && reload_compiled(report)) || (failed && !*has_failed);
+    *has_failed = failed;
+    kiln_reload_destroy(report);
+    kiln_error_destroy(error);
+    return again;
+}
+
+/* Wait for a change of an input; false: the thread is to end. watch NULL: there is none to be had,
+ * so look every now and then. */
+static bool await_change(const library_watch *watch, struct watch *files)
+{
+    enum { look_every_ms = 500 };
+    for (;;) {
+        struct pollfd polled[] = {{.fd = watch->stop, .events = POLLIN},
+                                  {.fd = files ? watch_descriptor(files) : -1, .events = POLLIN}};
+        if (poll(polled, 2, files ? -1 : look_every_ms) < 0 && errno != EINTR)
+            return false;
+        if (polled[0].revents)
+            return false;
+        if (!files || (polled[1].revents && watch_take(files)))
+            return true;
+    }
+}
+
+static void *run(void *data)
+{
+    library_watch *watch = data;
+    bool has_failed = false;
+    for (bool goes_on = true; goes_on;) {
+        struct watch *files = NULL;
+        kiln_error *error = NULL;
+        if (open_watch(watch, &files, &error) != KILN_OK)
+            watch_tell(watch, NULL, error);
+        kiln_error_destroy(error);
+        if (!look(watch, &has_failed)) {
+            goes_on = await_change(watch, files);
+            has_failed = false;
+        }
+        struct pollfd stop = {.fd = watch->stop, .events = POLLIN};
+        goes_on = goes_on && poll(&stop, 1, 0) <= 0;
+        watch_close(files);
+    }
+    return NULL;
+}
+
+/* ---- the calls ---- */
+
+static void watch_free(library_watch *watch)
+{
+    if (watch->stop >= 0)
+        close(watch->stop);
+    free(watch);
+}
+
+static int start_thread(library_watch *watch)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int failed = pthread_create(&watch->thread, NULL, run, watch);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return failed;
+}
+
+/* The library's only watch; false: it has one. */
+static bool enter(kiln_library *library, library_watch *watch)
+{
+    pthread_mutex_lock(&library->session->mutex);
+    bool is_free = !library->hot->watch;
+    if (is_free)
+        library->hot->watch = watch;
+    pthread_mutex_unlock(&library->session->mutex);
+    return is_free;
+}
+
+static void leave(kiln_library *library)
+{
+    pthread_mutex_lock(&library->session->mutex);
+    library->hot->watch = NULL;
+    pthread_mutex_unlock(&library->session->mutex);
+}
+
+kiln_status kiln_library_watch(kiln_library *library, const kiln_watch_options *options,
+                               kiln_error **error)
+{
+    kiln_watch_options ours;
+    if (error)
+        *error = NULL;
+    if (!library)
+        return error_null(error, "library");
+    if (!library->hot)
+        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
+                         "library '%s' was not loaded hot: set `hot` in the load options",
+                         library->image->name);
+    kiln_status status = options_read(&ours, sizeof ours, options, "watch", error);
+    if (status != KILN_OK)
+        return status;
+    library_watch *watch = calloc(1, sizeof *watch);
+    if (!watch)
+        return error_no_memory(error);
+    *watch = (library_watch){.library = library, .options = ours};
+    watch->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (watch->stop < 0 || session_descriptor(library->session) < 0) {
+        int failed = errno;
+        watch_free(watch);
+        return error_set_errno(error, KILN_IO, KILN_PHASE_SPEC, failed, "cannot watch");
+    }
+    if (!enter(library, watch)) {
+        watch_free(watch);
+        return error_set(error, KILN_ALREADY_EXISTS, KILN_PHASE_SPEC,
+                         "library '%s' is watched already", library->image->name);
+    }
+    int failed = start_thread(watch);
+    if (!failed)
+        return KILN_OK;
+    leave(library);
+    watch_free(watch);
+    return error_set_errno(error, KILN_IO, KILN_PHASE_SPEC, failed, "cannot watch");
+}
+
+void kiln_library_unwatch(kiln_library *library)
+{
+    if (!library || !library->hot || !library->hot->watch)
+        return;
+    library_watch *watch = library->hot->watch;
+    kiln_session *session = library->session;
+    pthread_mutex_lock(&session->mutex);
+    watch->ends = true;
+    /* Nobody is left to be told. */
+    for (kiln_library *other = session->libraries; other; other = other->next)
+        if (other->hot && other->hot->waiter == watch)
+            other->hot->is_prepared = false;
+    library->hot->is_prepared = false;
+    pthread_cond_broadcast(&session->flights_changed);
+    pthread_mutex_unlock(&session->mutex);
+    uint64_t one = 1;
+    while (write(watch->stop, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+    if (!watch->is_orphaned)
+        pthread_join(watch->thread, NULL);
+    leave(library);
+    watch_free(watch);
+}
+
+void session_watches_after_fork(kiln_session *session)
+{
+    for (kiln_library *library = session->libraries; library; library = library->next) {
+        if (!library->hot)
+            continue;
+        library->hot->busy = library->hot->is_prepared = false;
+        hot_after_fork(library->hot->hot);
+        if (library->hot->watch)
+            library->hot->watch->is_orphaned = true;
+    }
+}
