@@ -45,6 +45,9 @@ static void tell(const kiln_event *event)
     case KILN_EVENT_LOADED:
         message_note("%s: loaded in %s", event->library, time);
         break;
+    case KILN_EVENT_RELOADED:
+        message_note("%s: generation %u", event->library, (unsigned)event->done);
+        break;
     case KILN_EVENT_AUTO_LOADED:
         message_note("%s: %s", event->library, event->text);
         break;
@@ -95,7 +98,10 @@ kiln_status cli_session_load(kiln_session *session, const cli_options *options,
                              const input_set *inputs, kiln_library **library, kiln_error **error)
 {
     const kiln_load_options how = {
-        .size = sizeof how, .engine = options->engine, .auto_load = options->session.auto_load};
+        .size = sizeof how,
+        .engine = options->engine,
+        .auto_load = options->session.auto_load,
+        .hot = options->watch && options->hot == KILN_HOT_OFF ? KILN_HOT_ISLANDS : options->hot};
     kiln_load *load = NULL;
     progress_begin();
     kiln_status status = kiln_load_begin(session, inputs->name, inputs->spec, &how, &load, error);

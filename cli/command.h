@@ -24,6 +24,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command command_run;
+extern const cli_command command_watch;
 extern const cli_command command_load;
 extern const cli_command command_symbols;
 extern const cli_command command_build;

@@ -26,6 +26,7 @@ typedef enum option_id {
     OPTION_COMPILER,
     OPTION_ENGINE,
     OPTION_HELP,
+    OPTION_HOT,
     OPTION_JOBS,
     OPTION_JSON,
     OPTION_KIND,
@@ -39,7 +40,8 @@ typedef enum option_id {
     OPTION_PACKAGE,
     OPTION_TIME_LIMIT,
     OPTION_TRUST_SYSTEM_HEADERS,
-    OPTION_VERBOSE
+    OPTION_VERBOSE,
+    OPTION_WATCH
 } option_id;
 
 typedef struct option_row {
@@ -73,6 +75,10 @@ static const option_row option_table[] = {
      "how code gets into the process: image"},
     {"--auto-load", NULL, NULL, OPTION_AUTO_LOAD, OPTIONS_LOAD,
      "load the installed library that has a missing symbol"},
+    {"--watch", NULL, NULL, OPTION_WATCH, OPTIONS_WATCH,
+     "replace the code of the running program when a source or header is edited"},
+    {"--hot", NULL, "MODE", OPTION_HOT, OPTIONS_HOT,
+     "how code that can be replaced is built: islands, or whole"},
     {"--jobs", NULL, "N", OPTION_JOBS, OPTIONS_COMPILER, "how many compilations run at once"},
     {"--compiler", NULL, "PATH", OPTION_COMPILER, OPTIONS_COMPILER, "the kiln-compiler to use"},
     {"--time-limit", NULL, "TIME", OPTION_TIME_LIMIT, OPTIONS_COMPILER,
@@ -111,6 +117,17 @@ static const char *next_word(line_reader *reader)
 {
     const word_list *line = &reader->options->line;
     return reader->next < line->count ? line->items[reader->next++] : NULL;
+}
+
+static bool read_hot_mode(const char *value, kiln_hot_mode *mode)
+{
+    if (strcmp(value, "islands") == 0)
+        *mode = KILN_HOT_ISLANDS;
+    else if (strcmp(value, "whole") == 0)
+        *mode = KILN_HOT_WHOLE;
+    else
+        message_error("--hot is '%s': it can be islands or whole", value);
+    return *mode != KILN_HOT_OFF;
 }
 
 static bool read_color(line_reader *reader, const char *value)
@@ -203,6 +220,11 @@ static bool apply_option(line_reader *reader, const option_row *row, const char 
         return true;
     case OPTION_HELP:
         options->help = true;
+        return true;
+    case OPTION_HOT:
+        return read_hot_mode(value, &options->hot);
+    case OPTION_WATCH:
+        options->watch = true;
         return true;
     case OPTION_JOBS:
         return read_number_option(row->name, value, &number) &&

@@ -24,7 +24,9 @@ enum {
     OPTIONS_JSON = 1 << 5,
     OPTIONS_OUTPUT = 1 << 6,
     OPTIONS_COLLECT = 1 << 7,
-    OPTIONS_SYMBOLS = 1 << 8
+    OPTIONS_SYMBOLS = 1 << 8,
+    OPTIONS_WATCH = 1 << 9, /* a program that runs is watched */
+    OPTIONS_HOT = 1 << 10   /* how code that can be replaced is built */
 };
 
 /* An INPUT: a file, "-" or a name, and the language that an -x before it asks for (NULL: by its
@@ -38,6 +40,8 @@ typedef struct cli_options {
     const cli_command *command;
     kiln_session_options session;
     const char *engine;
+    kiln_hot_mode hot; /* off: it was not asked for */
+    bool watch;
     const char *manifest; /* NULL: looked for upwards */
     const char
         *commands; /* a compile_commands.json or its directory, which names are looked up in */

@@ -14,6 +14,7 @@
 #include "command_line.h"
 #include "input_set.h"
 #include "message.h"
+#include "reload_message.h"
 
 typedef int (*main_function)(int, char **, char **);
 
@@ -56,15 +57,14 @@ static bool has_only_linked(const cli_options *options)
 
 /* Load and look for main; NULL after the reason was printed. */
 static main_function load_program(kiln_session *session, const cli_options *options,
-                                  const input_set *inputs)
+                                  const input_set *inputs, kiln_library **library)
 {
-    kiln_library *library = NULL;
     kiln_error *error = NULL;
-    if (cli_session_load(session, options, inputs, &library, &error) != KILN_OK) {
+    if (cli_session_load(session, options, inputs, library, &error) != KILN_OK) {
         message_report(error);
         return NULL;
     }
-    kiln_function program = kiln_library_function(library, "main", &error);
+    kiln_function program = kiln_library_function(*library, "main", &error);
     if (program != NULL)
         return (main_function)program;
     if (error != NULL && kiln_error_code(error) == KILN_NOT_FOUND) {
@@ -83,19 +83,35 @@ static main_function load_program(kiln_session *session, const cli_options *opti
     return NULL;
 }
 
+/* A program has no loop of Kiln's: what is edited is published by the thread that watches. */
+static bool begin_watch(kiln_library *library)
+{
+    const kiln_watch_options how = {
+        .size = sizeof how, .publish_at_once = true, .callback = reload_message};
+    kiln_error *error = NULL;
+    if (kiln_library_watch(library, &how, &error) == KILN_OK)
+        return true;
+    message_report(error);
+    return false;
+}
+
 static int run(const cli_options *options)
 {
     input_set inputs = {0};
     word_list line = {0};
     main_function program = NULL;
+    kiln_library *library = NULL;
     kiln_session *session = cli_session_open(options);
     if (session == NULL || !input_set_make(&inputs, session, options))
         goto cleanup;
-    program = load_program(session, options, &inputs);
+    program = load_program(session, options, &inputs, &library);
     if (program == NULL)
         goto cleanup;
     make_program_line(options, &inputs, &line);
-    kiln_session_stop_compiler(session);
+    if (options->watch && !begin_watch(library))
+        goto cleanup;
+    if (!options->watch)
+        kiln_session_stop_compiler(session);
     call_main(program, &line);
 cleanup:
     input_set_destroy(&inputs);
@@ -119,13 +135,17 @@ const cli_command command_run = {
         "-O2\n"
         "-gline-tables-only -fPIC stand before them. What follows `--`, or an INPUT whose first "
         "line\n"
-        "starts with `#!`, is the program's. Kiln's own failure exits 125.\n",
+        "starts with `#!`, is the program's. Kiln's own failure exits 125. With --watch the "
+        "program's code\n"
+        "is replaced while it runs, when a source or a header is edited; -O1 -g -fPIC are the "
+        "defaults then.\n",
     .examples = "  kiln run hello.c\n"
                 "  kiln run -std=c++20 -O3 main.cpp util.cpp -lm -- input.txt --fast\n"
                 "  kiln run --pkg sdl2 game.c\n"
+                "  kiln run --watch --pkg sdl2 game.c\n"
                 "  echo 'int main(void) { return 7; }' | kiln run -\n"
                 "  As the first line of a script:  #!/usr/bin/env -S kiln run\n",
-    .option_groups =
-        OPTIONS_COMMON | OPTIONS_COMPILER | OPTIONS_INPUTS | OPTIONS_LOAD | OPTIONS_PROGRAM,
+    .option_groups = OPTIONS_COMMON | OPTIONS_COMPILER | OPTIONS_INPUTS | OPTIONS_LOAD |
+                     OPTIONS_PROGRAM | OPTIONS_WATCH | OPTIONS_HOT,
     .run = run,
 };

@@ -13,8 +13,8 @@
 #include "output.h"
 
 static const cli_command *const commands[] = {
-    &command_run,   &command_load, &command_symbols, &command_build,
-    &command_cache, &command_why,  &command_doctor,
+    &command_run,   &command_watch, &command_load, &command_symbols,
+    &command_build, &command_cache, &command_why,  &command_doctor,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

@@ -120,12 +120,8 @@ static bool tells_all(const kiln_error *error)
            strstr(kiln_error_message(error), diagnostic->message) != NULL;
 }
 
-void message_report(kiln_error *error)
+void message_show(const kiln_error *error)
 {
-    if (error == NULL) {
-        message_failure(KILN_NO_MEMORY, "out of memory");
-        return;
-    }
     const char *rendered = kiln_error_rendered(error);
     const char *message = kiln_error_message(error);
     char *diagnostics = own(strndup(rendered, own_part(rendered, message)));
@@ -134,6 +130,15 @@ void message_report(kiln_error *error)
         render_diagnostics(stderr, diagnostics, is_colored());
     render_message(stderr, "error", message, is_colored());
     free(diagnostics);
+}
+
+void message_report(kiln_error *error)
+{
+    if (error == NULL) {
+        message_failure(KILN_NO_MEMORY, "out of memory");
+        return;
+    }
+    message_show(error);
     if (has_first_error())
         kiln_error_destroy(error);
     else

@@ -1,8 +1,8 @@
 /* message.h - what `kiln` says on standard error, apart from progress.
  *
  * One state a process: whether to colour, and the first error that was said, which --json prints
- * again. Every message first takes the progress line away, so that the two never mix. For the main
- * thread. */
+ * again. Every message first takes the progress line away, so that the two never mix. For one thread
+ * at a time. */
 #ifndef KILN_CLI_MESSAGE_H
 #define KILN_CLI_MESSAGE_H
 
@@ -29,6 +29,9 @@ void message_note(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* An error of libkiln: the compiler's diagnostics, then its own message. Takes it over. error may be
  * NULL where memory ran out. */
 void message_report(kiln_error *error);
+
+/* The same of an error that stays the caller's, and does not end the command. */
+void message_show(const kiln_error *error);
 
 /* The first error that was said: libkiln's, or the status and text of the command's own; both are NULL
  * where there was none. It lives until message_forget. */

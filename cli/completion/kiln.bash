@@ -16,11 +16,12 @@ _kiln()
         fi
     done
     if ((COMP_CWORD == 1)) || { ((COMP_CWORD == 2)) && [[ $command == help ]]; }; then
-        mapfile -t COMPREPLY < <(compgen -W "run load symbols build cache why doctor help" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "run watch load symbols build cache why doctor help" -- "$word")
         return
     fi
     case $before in
     --color) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$word") ;;
+    --hot) mapfile -t COMPREPLY < <(compgen -W "islands whole" -- "$word") ;;
     --engine) mapfile -t COMPREPLY < <(compgen -W "image" -- "$word") ;;
     --kind) mapfile -t COMPREPLY < <(compgen -W "shared archive object bitcode ir assembly" -- "$word") ;;
     --cache-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;

@@ -10,7 +10,7 @@ for word in help --help -h; do
     quiet
 done
 
-for command in run load symbols build cache why doctor; do
+for command in run watch load symbols build cache why doctor; do
     kiln 0 help
     prints_part "  $command "
     kiln 0 help $command

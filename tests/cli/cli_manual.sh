@@ -2,7 +2,7 @@
 . "$(dirname "$0")/cli_lib.sh"
 
 pages=${MANUAL:?}
-for command in run load symbols build cache why doctor; do
+for command in run watch load symbols build cache why doctor; do
     page=$pages/kiln-$command.1
     [ -f "$page" ] || { fail "there is no page kiln-$command.1"; continue; }
     # Every option that help knows is in the page, or in kiln.1 where commands share it.
