@@ -553,6 +553,8 @@ KILN_API kiln_status kiln_library_reload(kiln_library *library, const kiln_reloa
 KILN_API uint32_t kiln_reload_generation(const kiln_reload *report);
 KILN_API bool kiln_reload_changed(const kiln_reload *report);
 KILN_API double kiln_reload_seconds(const kiln_reload *report);
+/* Of that: while entries were being led to new code, and constants written. */
+KILN_API double kiln_reload_publish_seconds(const kiln_reload *report);
 KILN_API size_t kiln_reload_file_count(const kiln_reload *report);
 KILN_API const char *kiln_reload_file(const kiln_reload *report, size_t index);
 KILN_API size_t kiln_reload_function_count(const kiln_reload *report);

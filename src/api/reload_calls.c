@@ -142,6 +142,7 @@ static bool add_report(kiln_reload *whole, hot_report *part)
     whole->report.notices = notices;
     whole->report.notice_count = whole->report.notice_capacity = count;
     part->notice_count = 0;
+    whole->report.publish_seconds += part->publish_seconds;
     whole->changed |= part->generation != 0;
     return done;
 }
@@ -530,6 +531,11 @@ bool kiln_reload_changed(const kiln_reload *report)
 double kiln_reload_seconds(const kiln_reload *report)
 {
     return report->seconds;
+}
+
+double kiln_reload_publish_seconds(const kiln_reload *report)
+{
+    return report->report.publish_seconds;
 }
 
 size_t kiln_reload_file_count(const kiln_reload *report)

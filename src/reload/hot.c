@@ -716,8 +716,10 @@ kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, si
         map_generation(edit->image, symbols, symbol_count, global, &made.loaded, error);
     if (status == KILN_OK)
         status = gather_changes(hot, edit, made.loaded, &changes, report, error);
+    int64_t begin_ns = os_clock_steady_ns();
     if (status == KILN_OK)
         status = publish(&made, &changes, error);
+    report->publish_seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
     free(changes.patches);
     free(changes.constants);
     if (status != KILN_OK) {

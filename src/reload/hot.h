@@ -37,6 +37,7 @@ void hot_edit_destroy(hot_edit *edit);
 /* What a reload did. Strings are owned. */
 typedef struct hot_report {
     uint32_t generation; /* 0: there was nothing to do */
+    double publish_seconds;
     string_list files, functions;
     struct hot_notice {
         uint32_t kind; /* wire.proto's HotNoticeKind */
