@@ -35,6 +35,7 @@ struct generation_request {
      * `changed` turn out not to be edited. */
     const bool *unknown;
     const string_list *changed; /* the inputs that differ */
+    const bool *only_source;    /* of which nothing but the source itself differs */
     image *const *earlier; /* the images of generations 1 .. number - 1; NULL: not to be linked */
 };
 

@@ -3,6 +3,7 @@
 #include "compiler/assemble.h"
 #include "compiler/driver.h"
 #include "compiler/file_gate.h"
+#include "compiler/function_edit.h"
 #include "compiler/hot_consumer.h"
 #include "compiler/hot_pass.h"
 #include "compiler/invocation.h"
@@ -128,6 +129,17 @@ bool run_front_end(Work &work, const DriverJob &job, FrontEnd &front, OutputByte
     return back_end.finish(instance.ExecuteAction(*action), bytes);
 }
 
+// What is skipped is not missing: nothing is said of it.
+void look_for_function_edit(Work &work, DriverJob &job)
+{
+    auto source = work.files->getBufferForFile(work.request.source);
+    if (!source)
+        return;
+    function_edit_find(*work.request.hot, (*source)->getBuffer());
+    if (work.request.hot->single_function)
+        job.arguments.insert(job.arguments.begin(), {"-Wno-undefined-internal", "-Wno-unused"});
+}
+
 // C, C++ and LLVM IR.
 void compile_code(Work &work)
 {
@@ -142,9 +154,13 @@ void compile_code(Work &work)
         return;
     double start = steady_seconds();
     CompileResult &result = work.result;
+    if (work.request.hot)
+        look_for_function_edit(work, *job);
     FrontEnd *front = front_end_create(job->arguments, work.files, work.log, result.diagnostics);
     if (!front)
         return;
+    if (work.request.hot && work.request.hot->single_function)
+        front->instance->getFrontendOpts().SkipFunctionBodies = true;
     clang::Language language =
         front->instance->getFrontendOpts().Inputs.front().getKind().getLanguage();
     result.cxx = language == clang::Language::CXX;

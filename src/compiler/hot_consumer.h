@@ -14,7 +14,8 @@ namespace kiln
 
 // Puts the consumers of hot units before Clang's own.
 std::unique_ptr<clang::ASTConsumer> hot_consumer(HotWork &work,
-                                                 std::unique_ptr<clang::ASTConsumer> own);
+                                                 std::unique_ptr<clang::ASTConsumer> own,
+                                                 clang::CompilerInstance &instance);
 
 template <class Action> class HotAction : public Action
 {
@@ -26,7 +27,7 @@ template <class Action> class HotAction : public Action
                                                           llvm::StringRef file) override
     {
         auto own = Action::CreateASTConsumer(instance, file);
-        return own ? hot_consumer(work_, std::move(own)) : nullptr;
+        return own ? hot_consumer(work_, std::move(own), instance) : nullptr;
     }
 
   private:

@@ -1,6 +1,7 @@
 // hot_names.cpp - see hot_names.h.
 #include "compiler/hot_names.h"
 #include "compiler/align.h"
+#include "compiler/function_edit.h"
 #include "compiler/record_layouts.h"
 
 #include "clang/AST/ASTContext.h"
@@ -9,8 +10,12 @@
 #include "clang/AST/ExprCXX.h"
 #include "clang/AST/Mangle.h"
 #include "clang/AST/RecursiveASTVisitor.h"
+#include "clang/Frontend/CompilerInstance.h"
+#include "clang/Lex/PPCallbacks.h"
+#include "clang/Lex/Preprocessor.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/xxhash.h"
 
 namespace kiln
@@ -90,14 +95,42 @@ class Finder : public clang::RecursiveASTVisitor<Finder>
     const clang::NamedDecl *owner_ = nullptr;
 };
 
+// __COUNTER__ numbers what the whole text holds: a function alone would get other numbers.
+class CounterWatch : public clang::PPCallbacks
+{
+  public:
+    CounterWatch(const clang::IdentifierInfo *counter, bool &used) : counter_(counter), used_(used)
+    {
+    }
+    void MacroExpands(const clang::Token &name, const clang::MacroDefinition &, clang::SourceRange,
+                      const clang::MacroArgs *) override
+    {
+        used_ |= name.getIdentifierInfo() == counter_;
+    }
+
+  private:
+    const clang::IdentifierInfo *counter_;
+    bool &used_;
+};
+
 class HotNames : public clang::ASTConsumer
 {
   public:
-    HotNames(HotWork &work, clang::ASTConsumer &next) : work_(work), next_(next), layouts_(work) {}
+    HotNames(HotWork &work, clang::ASTConsumer &next, clang::CompilerInstance &instance)
+        : work_(work), next_(next), instance_(instance), layouts_(work), bodies_(work)
+    {
+    }
 
     void Initialize(clang::ASTContext &context) override
     {
         context_ = &context;
+        for (const HotBody &body : work_.unit.bodies) {
+            if (body.plain)
+                skipped_.insert(body.function);
+        }
+        counter_ = instance_.getPreprocessor().getIdentifierInfo("__COUNTER__");
+        auto watch = std::make_unique<CounterWatch>(counter_, uses_counter_);
+        instance_.getPreprocessor().addPPCallbacks(std::move(watch));
         mangler_.reset(context.createMangleContext());
     }
     bool HandleTopLevelDecl(clang::DeclGroupRef group) override
@@ -114,6 +147,15 @@ class HotNames : public clang::ASTConsumer
     {
         look_at(variable);
     }
+    // Of a unit whose edit is within one function, all others of its source.
+    bool shouldSkipFunctionBody(clang::Decl *declaration) override
+    {
+        auto *function = llvm::dyn_cast<clang::FunctionDecl>(declaration);
+        if (!work_.single_function || !function)
+            return false;
+        std::string name = function->getNameAsString();
+        return name != *work_.single_function && skipped_.contains(name);
+    }
     void HandleTagDeclDefinition(clang::TagDecl *tag) override
     {
         if (auto *record = llvm::dyn_cast<clang::RecordDecl>(tag))
@@ -124,6 +166,9 @@ class HotNames : public clang::ASTConsumer
         if (context.getDiagnostics().hasErrorOccurred())
             return;
         layouts_.finish(context);
+        if (!work_.single_function)
+            bodies_.finish(context.getSourceManager(),
+                           !context.getLangOpts().CPlusPlus && !uses_counter_);
         carry_over();
     }
 
@@ -131,7 +176,7 @@ class HotNames : public clang::ASTConsumer
     using StaticKey = std::pair<std::string, std::string>; // function, name
 
     void look_at(clang::Decl *declaration);
-    void find_in_c(clang::Decl *declaration, Finder &finder) const;
+    void find_in_c(clang::Decl *declaration, Finder &finder);
     std::string mangled(const clang::NamedDecl *declaration);
     std::string context_key(const Finder::Place &place);
     std::string stable_base(const clang::VarDecl *variable);
@@ -141,11 +186,17 @@ class HotNames : public clang::ASTConsumer
     void keep_code(clang::VarDecl *variable);
     template <class Item, class Match>
     std::vector<const Item *> items_before(std::vector<Item> HotUnit::*list, Match match) const;
+    bool is_out_of_sight(const std::string &function) const;
     void carry_over();
 
     HotWork &work_;
     clang::ASTConsumer &next_;
+    clang::CompilerInstance &instance_;
     RecordLayouts layouts_;
+    FunctionBodies bodies_;
+    llvm::StringSet<> skipped_; // functions that need no body where one alone is compiled
+    const clang::IdentifierInfo *counter_ = nullptr;
+    bool uses_counter_ = false;
     unsigned kept_count_ = 0;
     uint32_t next_free_lambda_ = 1; // at namespace scope
     clang::ASTContext *context_ = nullptr;
@@ -204,6 +255,12 @@ std::vector<const Item *> HotNames::items_before(std::vector<Item> HotUnit::*lis
     return found;
 }
 
+// Where one function alone is compiled, nothing is seen of the others.
+bool HotNames::is_out_of_sight(const std::string &function) const
+{
+    return work_.single_function && *work_.single_function != function;
+}
+
 // What is gone keeps its number, and may come back.
 void HotNames::carry_over()
 {
@@ -214,15 +271,19 @@ void HotNames::carry_over()
         bool is_there = llvm::any_of(work_.unit.statics, [&](const HotStatic &now) {
             return now.function == old.function && now.name == old.name && now.number == old.number;
         });
-        if (!is_there)
-            work_.unit.statics.push_back(old), work_.unit.statics.back().gone = true;
+        if (is_there)
+            continue;
+        work_.unit.statics.push_back(old);
+        work_.unit.statics.back().gone |= !is_out_of_sight(old.function);
     }
     for (const HotLambda &old : previous->lambdas) {
         bool is_there = llvm::any_of(work_.unit.lambdas, [&](const HotLambda &now) {
             return now.context == old.context && now.number == old.number;
         });
-        if (!is_there)
-            work_.unit.lambdas.push_back(old), work_.unit.lambdas.back().gone = true;
+        if (is_there)
+            continue;
+        work_.unit.lambdas.push_back(old);
+        work_.unit.lambdas.back().gone |= !is_out_of_sight(old.context);
     }
 }
 
@@ -435,7 +496,7 @@ void HotNames::keep_initialised(clang::VarDecl *variable)
 
 // In C nothing but the variables of functions is of interest, and these are children of the
 // function: its statements need not be looked at.
-void HotNames::find_in_c(clang::Decl *declaration, Finder &finder) const
+void HotNames::find_in_c(clang::Decl *declaration, Finder &finder)
 {
     if (auto *variable = llvm::dyn_cast<clang::VarDecl>(declaration);
         variable && variable->hasGlobalStorage() &&
@@ -444,6 +505,10 @@ void HotNames::find_in_c(clang::Decl *declaration, Finder &finder) const
     auto *function = llvm::dyn_cast<clang::FunctionDecl>(declaration);
     if (!function)
         return;
+    bodies_.add(function, context_->getSourceManager());
+    // Its callers are skipped, and nobody else would ask for its code.
+    if (work_.single_function && function->getNameAsString() == *work_.single_function)
+        function->addAttr(clang::UsedAttr::CreateImplicit(*context_));
     for (clang::Decl *child : function->decls()) {
         auto *variable = llvm::dyn_cast<clang::VarDecl>(child);
         if (variable && variable->isStaticLocal())
@@ -493,9 +558,10 @@ void HotNames::look_at(clang::Decl *declaration)
 
 } // namespace
 
-std::unique_ptr<clang::ASTConsumer> hot_names_create(HotWork &work, clang::ASTConsumer &next)
+std::unique_ptr<clang::ASTConsumer> hot_names_create(HotWork &work, clang::ASTConsumer &next,
+                                                     clang::CompilerInstance &instance)
 {
-    return std::make_unique<HotNames>(work, next);
+    return std::make_unique<HotNames>(work, next, instance);
 }
 
 } // namespace kiln

@@ -14,6 +14,7 @@
 #include "compiler/hot_table.h"
 
 #include "clang/AST/ASTConsumer.h"
+#include "clang/Frontend/CompilerInstance.h"
 
 #include <memory>
 
@@ -22,7 +23,8 @@ namespace kiln
 
 // next: the code generator, which is handed functions of our own, too: they are named
 // hot_kept_prefix and a number, and are only there to keep code alive.
-std::unique_ptr<clang::ASTConsumer> hot_names_create(HotWork &work, clang::ASTConsumer &next);
+std::unique_ptr<clang::ASTConsumer> hot_names_create(HotWork &work, clang::ASTConsumer &next,
+                                                     clang::CompilerInstance &instance);
 constexpr llvm::StringLiteral hot_kept_prefix = "__kiln_kept_";
 
 } // namespace kiln

@@ -54,6 +54,7 @@ class HotModule
     void run();
 
   private:
+    void name_skipped();
     void drop_kept_code();
     void free_always_inline();
     void take_annotations();
@@ -642,7 +643,8 @@ void HotModule::carry_over()
     if (!previous)
         return;
     for (const auto &[name, symbol] : previous->symbols) {
-        if (!work_.unit.symbols.emplace(name, symbol).second || symbol.content == 0)
+        if (!work_.unit.symbols.emplace(name, symbol).second || symbol.content == 0 ||
+            work_.single_function)
             continue;
         bool is_internal = name.find(".kiln.") != std::string::npos;
         work_.unit.symbols[name].content = 0;
@@ -704,12 +706,27 @@ void HotModule::free_always_inline()
     }
 }
 
+// Functions whose bodies the parser has skipped stand as declarations, without a word of it that they
+// are local to the unit.
+void HotModule::name_skipped()
+{
+    for (llvm::GlobalObject &object : module_.global_objects()) {
+        if (!object.isDeclaration() || object.getName().starts_with("llvm."))
+            continue;
+        std::string name = object.getName().str() + ".kiln." + work_.unit_name;
+        if (known(name))
+            object.setName(name);
+    }
+}
+
 void HotModule::run()
 {
     work_.unit.unit = work_.unit_name;
     work_.unit.generation = work_.generation;
     if (!work_.whole)
         module_.setSemanticInterposition(true);
+    if (work_.single_function)
+        name_skipped();
     drop_kept_code();
     free_always_inline();
     take_annotations();
@@ -737,6 +754,9 @@ void HotModule::run()
         else
             handle_variable(*llvm::cast<llvm::GlobalVariable>(object));
     }
+    llvm::removeFromUsedLists(module_, [](llvm::Constant *constant) {
+        return llvm::cast<llvm::GlobalValue>(constant->stripPointerCasts())->isDeclaration();
+    });
     name_references();
     carry_over();
     keep_table();

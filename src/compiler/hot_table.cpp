@@ -89,6 +89,24 @@ void pack_layouts(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit 
     }
 }
 
+void pack_bodies(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit &message)
+{
+    message.bodies = arena.array<Kiln__Wire__HotBody *>(unit.bodies.size());
+    for (const HotBody &body : unit.bodies) {
+        auto *item = arena.make(kiln__wire__hot_body__init);
+        item->function = arena.bytes(body.function);
+        item->begin = body.begin;
+        item->size = body.size;
+        item->digest = body.digest;
+        item->before = body.before;
+        item->plain = body.plain;
+        message.bodies[message.n_bodies++] = item;
+    }
+    message.after_bodies = unit.after_bodies;
+    message.source_size = unit.source_size;
+    message.single_function = unit.single_function;
+}
+
 void pack_notices(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit &message)
 {
     message.notices = arena.array<Kiln__Wire__HotNotice *>(unit.notices.size());
@@ -175,6 +193,14 @@ HotUnit unit_of(const Kiln__Wire__HotUnit &message)
                                 view(item.variable).str()});
     }
     unit.needs.insert(message.needs, message.needs + message.n_needs);
+    for (size_t i = 0; i < message.n_bodies; i++) {
+        const Kiln__Wire__HotBody &item = *message.bodies[i];
+        unit.bodies.push_back({view(item.function).str(), item.begin, item.size, item.digest,
+                               item.before, bool(item.plain)});
+    }
+    unit.after_bodies = message.after_bodies;
+    unit.source_size = message.source_size;
+    unit.single_function = message.single_function;
     return unit;
 }
 
@@ -190,6 +216,7 @@ std::vector<uint8_t> hot_unit_pack(const HotUnit &unit)
     pack_names(arena, unit, message);
     pack_layouts(arena, unit, message);
     pack_notices(arena, unit, message);
+    pack_bodies(arena, unit, message);
     return packed(&message.base);
 }
 

@@ -80,6 +80,12 @@ struct HotHolder {
     bool is_opaque = false;
 };
 
+struct HotBody {
+    std::string function;
+    uint64_t begin = 0, size = 0, digest = 0, before = 0;
+    bool plain = false;
+};
+
 struct HotNotice {
     HotNoticeKind kind;
     std::string symbol, display, detail, variable;
@@ -95,6 +101,9 @@ struct HotUnit {
     std::vector<HotHolder> holders;
     std::vector<HotNotice> notices;
     std::set<uint32_t> needs;
+    std::vector<HotBody> bodies;
+    uint64_t after_bodies = 0, source_size = 0;
+    bool single_function = false;
 };
 
 // The newest tables of all units of a library, before the generation at hand.
@@ -122,6 +131,10 @@ class HotBaseline
 struct HotWork {
     uint32_t generation = 1;
     bool whole = false;
+    bool only_source = false;
+    // The only function whose body differs, where it is compiled alone (function_edit.h): then
+    // unit.bodies are settled before the compilation.
+    std::optional<std::string> single_function;
     std::string unit_name;
     HotBaseline baseline;
     HotUnit unit; // in the making

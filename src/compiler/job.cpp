@@ -230,6 +230,7 @@ bool Job::hot_work(const Kiln__Wire__HotRequest &message, HotWork &work) const
 {
     work.generation = message.generation;
     work.whole = message.whole;
+    work.only_source = message.only_source;
     work.unit_name = view(message.unit).str();
     if (!message.has_baseline)
         return true;

@@ -300,6 +300,39 @@ void RecordLayouts::finish(clang::ASTContext &context)
                                       found.is_opaque});
     }
     compare();
+    if (work_.single_function)
+        carry_over();
+}
+
+// Records and variables of functions that were skipped are as they were.
+void RecordLayouts::carry_over()
+{
+    const HotUnit &before = *work_.previous();
+    auto is_known = [&](const HotRecord &record) {
+        return std::any_of(work_.unit.records.begin(), work_.unit.records.end(),
+                           [&](const HotRecord &other) { return other.name == record.name; });
+    };
+    auto index_by_name = [&](const std::string &name) {
+        size_t index = 0;
+        while (index < work_.unit.records.size() && work_.unit.records[index].name != name)
+            index++;
+        return uint32_t(index);
+    };
+    for (const HotRecord &record : before.records) {
+        if (!is_known(record))
+            work_.unit.records.push_back(record);
+    }
+    for (const HotHolder &holder : before.holders) {
+        bool is_there =
+            std::any_of(work_.unit.holders.begin(), work_.unit.holders.end(),
+                        [&](const HotHolder &other) { return other.variable == holder.variable; });
+        if (is_there)
+            continue;
+        HotHolder moved = holder;
+        for (uint32_t &index : moved.records)
+            index = index < before.records.size() ? index_by_name(before.records[index].name) : 0;
+        work_.unit.holders.push_back(std::move(moved));
+    }
 }
 
 } // namespace kiln

@@ -49,6 +49,7 @@ class RecordLayouts
     void reach(clang::QualType type, Reach &found);
     void reach_record(const clang::RecordDecl *record, Reach &found);
     void compare();
+    void carry_over();
     const HotRecord *record_before(const std::string &name) const;
     std::vector<const HotHolder *> holders_before(const std::string &name) const;
 

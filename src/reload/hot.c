@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/path.h"
 #include "os/os.h"
 #include "reload/patch.h"
 
@@ -59,6 +60,7 @@ void hot_edit_destroy(hot_edit *edit)
     free(edit->tables);
     free(edit->edited);
     free(edit->unknown);
+    free(edit->only_source);
     string_list_destroy(&edit->files);
     image_release(edit->image);
     *edit = (hot_edit){0};
@@ -328,7 +330,8 @@ static bool add_files(hot_edit *edit, const string_list *paths)
 
 /* Whether the inputs of a unit, or of the whole library, are as they were; what differs is added to
  * the edit's files. *no_memory: it could not be. */
-static bool inputs_hold(record *inputs, const build *build, hot_edit *edit, bool *no_memory)
+static bool inputs_hold(record *inputs, const build *build, hot_edit *edit, const unit *unit,
+                        bool *only_source, bool *no_memory)
 {
     string_list differences = {0};
     record_check_options options = {.trust_system = build->context->trust_system,
@@ -336,6 +339,11 @@ static bool inputs_hold(record *inputs, const build *build, hot_edit *edit, bool
     record_check_report report = {0};
     bool holds = record_check(inputs, 0, &options, &report);
     *no_memory |= !add_files(edit, &differences);
+    if (unit && differences.count == 1) {
+        char *source = path_join(build->spec->directory, unit->path);
+        *only_source = source && strcmp(source, differences.items[0]) == 0;
+        free(source);
+    }
     free(report.mismatch);
     string_list_destroy(&differences);
     return holds;
@@ -346,15 +354,16 @@ kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **
     size_t count = build->units.count;
     edit->edited = calloc(count + 1, sizeof *edit->edited);
     edit->unknown = calloc(count + 1, sizeof *edit->unknown);
+    edit->only_source = calloc(count + 1, sizeof *edit->only_source);
     edit->reports = unit_reports_create(&build->units);
     edit->tables = calloc(count + 1, sizeof *edit->tables);
-    if (!edit->edited || !edit->unknown || !edit->reports || !edit->tables)
+    if (!edit->edited || !edit->unknown || !edit->only_source || !edit->reports || !edit->tables)
         return error_no_memory(error);
     edit->unit_count = count;
     bool no_memory = false;
     /* Of units that came from the cache as one image nothing is known but what they read together. */
     bool whole_holds = hot->first_inputs.result_count && hot->generation_count == 1 &&
-                       inputs_hold(&hot->first_inputs, build, edit, &no_memory);
+                       inputs_hold(&hot->first_inputs, build, edit, NULL, NULL, &no_memory);
     for (size_t i = 0; i < count; i++) {
         if (!*edit->reports[i].id)
             continue;
@@ -362,7 +371,8 @@ kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **
         if (!unit)
             edit->edited[i] = true;
         else if (unit->inputs.result_count)
-            edit->edited[i] = !inputs_hold(&unit->inputs, build, edit, &no_memory);
+            edit->edited[i] = !inputs_hold(&unit->inputs, build, edit, &build->units.items[i],
+                                           &edit->only_source[i], &no_memory);
         else
             edit->edited[i] = edit->unknown[i] = !whole_holds;
         edit->edited_count += edit->edited[i];
@@ -475,6 +485,7 @@ kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_ed
                                       .edited = edit->edited,
                                       .unknown = edit->unknown,
                                       .changed = &edit->files,
+                                      .only_source = edit->only_source,
                                       .earlier = earlier};
         build->generation = &request;
         build->unit_reports = edit->reports;

@@ -24,7 +24,7 @@ typedef struct hot hot;
 
 /* What a reload is about, from step to step. Zero-initialised. */
 typedef struct hot_edit {
-    bool *edited, *unknown; /* one a unit of the build: see build_generation.h */
+    bool *edited, *unknown, *only_source; /* one a unit of the build: see build_generation.h */
     size_t edited_count;
     unit_report *reports; /* one a unit of the build */
     size_t unit_count;

@@ -1,0 +1,37 @@
+// function_edit.h - edits within the body of one function of a C source.
+//
+// The table of a unit knows the bytes of each body, and what stands between them, by digest. Where
+// all of it is as it was but for one body, and no header differs, that function alone need be
+// compiled: the others are skipped by the parser, and stand in the module as declarations.
+//
+// Left to the whole unit: C++ (overloads, templates, constexpr, deduced types, inline functions);
+// functions that are inline or always inlined; bodies with preprocessor directives; sources that
+// use __COUNTER__; units that are built as a whole.
+#pragma once
+
+#include "compiler/hot_table.h"
+
+#include "clang/AST/Decl.h"
+#include "clang/Basic/SourceManager.h"
+
+namespace kiln
+{
+
+// Find such an edit: sets work.single_function, and work.unit's bodies as they are now.
+void function_edit_find(HotWork &work, llvm::StringRef source);
+
+// Note the bodies of a source that was compiled whole.
+class FunctionBodies
+{
+  public:
+    explicit FunctionBodies(HotWork &work) : work_(work) {}
+    void add(const clang::FunctionDecl *function, const clang::SourceManager &sources);
+    // alone: whether functions of this source can be compiled alone at all.
+    void finish(const clang::SourceManager &sources, bool alone);
+
+  private:
+    HotWork &work_;
+    std::vector<HotBody> bodies_;
+};
+
+} // namespace kiln
