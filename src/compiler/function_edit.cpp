@@ -99,9 +99,11 @@ void FunctionBodies::add(const clang::FunctionDecl *function, const clang::Sourc
     llvm::StringRef source = sources.getBufferData(sources.getMainFileID());
     if (last < first || last >= source.size())
         return;
-    bool plain = !function->isInlineSpecified() && !function->hasAttr<clang::AlwaysInlineAttr>() &&
+    bool skippable = !function->hasAttr<clang::AlwaysInlineAttr>();
+    bool plain = skippable && !function->isInlineSpecified() &&
                  !has_directive(source.substr(first, last + 1 - first));
-    bodies_.push_back({function->getNameAsString(), first, last + 1 - first, 0, 0, plain});
+    bodies_.push_back(
+        {function->getNameAsString(), first, last + 1 - first, 0, 0, plain, skippable});
 }
 
 void FunctionBodies::finish(const clang::SourceManager &sources, bool alone)

@@ -125,7 +125,7 @@ class HotNames : public clang::ASTConsumer
     {
         context_ = &context;
         for (const HotBody &body : work_.unit.bodies) {
-            if (body.plain)
+            if (body.skippable)
                 skipped_.insert(body.function);
         }
         counter_ = instance_.getPreprocessor().getIdentifierInfo("__COUNTER__");

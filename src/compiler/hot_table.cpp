@@ -100,6 +100,7 @@ void pack_bodies(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit &
         item->digest = body.digest;
         item->before = body.before;
         item->plain = body.plain;
+        item->skippable = body.skippable;
         message.bodies[message.n_bodies++] = item;
     }
     message.after_bodies = unit.after_bodies;
@@ -196,7 +197,7 @@ HotUnit unit_of(const Kiln__Wire__HotUnit &message)
     for (size_t i = 0; i < message.n_bodies; i++) {
         const Kiln__Wire__HotBody &item = *message.bodies[i];
         unit.bodies.push_back({view(item.function).str(), item.begin, item.size, item.digest,
-                               item.before, bool(item.plain)});
+                               item.before, bool(item.plain), bool(item.skippable)});
     }
     unit.after_bodies = message.after_bodies;
     unit.source_size = message.source_size;

@@ -83,7 +83,7 @@ struct HotHolder {
 struct HotBody {
     std::string function;
     uint64_t begin = 0, size = 0, digest = 0, before = 0;
-    bool plain = false;
+    bool plain = false, skippable = false;
 };
 
 struct HotNotice {

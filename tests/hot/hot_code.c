@@ -135,8 +135,11 @@ static void check_way(const way *way)
     for (int i = 1; i <= 3; i++) {
         char number[4];
         snprintf(number, sizeof number, "%d", i);
-        if (i > 1)
+        if (i == 2)
             edit_replace(&e, way->text, "@", number);
+        /* Where the text outside of bodies differs, too, the unit is compiled as a whole. */
+        if (i == 3)
+            edit_replace(&e, text_of("%s\nextern int outside;\n", way->text), "@", number);
         int value = run();
         if (value != i)
             support_fail(__FILE__, __LINE__, "%s: it tells %d, not %d", way->name, value, i);
@@ -210,6 +213,39 @@ TEST(only_what_differs_is_published)
     CHECK_INT(kiln_reload_file_count(e.report), 1);
     edit_reload(&e);
     CHECK(!kiln_reload_changed(e.report));
+    edit_end(&e);
+}
+
+/* A function that is compiled alone comes to the same as within its unit. */
+TEST(alone_and_within_the_unit)
+{
+    static const char text[] =
+        "#include <stdio.h>\nstruct s { int a[4]; double d; }; static struct s table[3] = {{{1, "
+        "2}, 3.5}};\n"
+        "static int helper(struct s *s, int n) { return s->a[n & 3] + (int)s->d; }\n"
+        "enum { LIMIT = 7 };\n#define TWICE(x) ((x) * 2)\n"
+        "static inline __attribute__((always_inline)) int inlined(int x) { return x + LIMIT; }\n"
+        "int other(int x) { static int calls; return ++calls + x; }\n"
+        "int run(void) { static int kept = 3; struct s local = table[0]; const char *words = \"a "
+        "string\"; "
+        "switch (kept) { case 1: return 1; case 2: return 2; default: break; } kept++; "
+        "for (int i = 0; i < 3; i++) local.d += helper(&table[i], i); "
+        "return TWICE(inlined(kept)) + other(words[2]) + (int)local.d + 0; }\n";
+    editing e;
+    edit_begin(&e, "c", text);
+    int first = edit_int(&e, "run");
+    edit_replace(&e, text, "+ 0; }", "+ 1000; }");
+    CHECK(kiln_reload_changed(e.report));
+    int second = edit_int(&e, "run");
+    CHECK_INT(second, first + 1000 + 2 + 1);
+    char *outside = replaced(text, "+ 0; }", "+ 1000; }");
+    edit_save(&e, text_of("%s/* outside */\n", outside));
+    if (edit_mode() == KILN_HOT_ISLANDS)
+        CHECK(!kiln_reload_changed(e.report));
+    CHECK_INT(edit_int(&e, "run"), second + 3);
+    /* And the other way round. */
+    edit_replace(&e, text_of("%s/* outside */\n", outside), "+ 1000; }", "+ 2000; }");
+    CHECK_INT(edit_int(&e, "run"), second + 1000 + 6);
     edit_end(&e);
 }
 
