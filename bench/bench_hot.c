@@ -133,9 +133,9 @@ static void measure_edit(int count, const char *folder)
 static void save_edited(const char *path, const char *text, const char *from, const char *to,
                         int number)
 {
-    FILE *file = fopen(path, "w");
     const char *at = strstr(text, from), *mark = strchr(to, '%');
-    if (!file || !at || !mark)
+    FILE *file = at && mark ? fopen(path, "w") : NULL;
+    if (!file)
         measure_fail(path, "cannot be edited");
     fwrite(text, 1, (size_t)(at - text), file);
     fprintf(file, "%.*s%d%s", (int)(mark - to), to, number, mark + 1);
