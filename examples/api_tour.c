@@ -408,6 +408,49 @@ static void tour_reload(kiln_session *session)
     kiln_library_close(held);
 }
 
+/* Load hot, and publish what was edited of it. */
+static kiln_library *load_hot(kiln_session *session, const char *name)
+{
+    const kiln_load_options options = {.size = sizeof options, .hot = KILN_HOT_ISLANDS};
+    kiln_library *library;
+    kiln_error *error;
+
+    if (kiln_library_load(session, name, &options, &library, &error) != KILN_OK)
+        return failed(error), NULL;
+    return library;
+}
+
+static bool take_edits(kiln_library *library)
+{
+    kiln_reload *report;
+    kiln_error *error;
+
+    if (kiln_library_reload(library, NULL, &report, &error) != KILN_OK)
+        return failed(error); /* nothing has changed */
+    for (size_t i = 0; i < kiln_reload_function_count(report); i++)
+        printf("new code: %s\n", kiln_reload_function(report, i));
+    for (size_t i = 0; i < kiln_reload_notice_count(report); i++) {
+        kiln_notice notice = {.size = sizeof notice};
+
+        if (kiln_reload_notice(report, i, &notice) == KILN_OK)
+            printf("%s: %s\n", notice.display, notice.detail);
+    }
+    kiln_reload_destroy(report);
+    return true;
+}
+
+static void tour_hot(kiln_session *session)
+{
+    write_text("project/viewer.c", "static int n = 10; int viewer(void) { return n++; }\n");
+    kiln_library *library = load_hot(session, "viewer");
+    expect(library && call_viewer(library) == 10, "a hot library");
+    write_text("project/viewer.c", "static int n = 10; int viewer(void) { return n++ }\n");
+    expect(!take_edits(library) && call_viewer(library) == 11, "an edit that does not compile");
+    write_text("project/viewer.c", "static int n = 10; int viewer(void) { return 100 + n++; }\n");
+    expect(take_edits(library) && call_viewer(library) == 112, "new code, the same data");
+    kiln_library_close(library);
+}
+
 static kiln_library *load_for_everybody(kiln_session *session, const char *name)
 {
     const kiln_load_options options = {.size = sizeof options, .visibility = KILN_GLOBAL};
@@ -621,6 +664,7 @@ int main(int argc, char **argv)
     tour_specs(session);
     tour_descriptions(session);
     tour_reload(session);
+    tour_hot(session);
     tour_loads(session);
     tour_symbols(session);
     tour_errors(session);

@@ -62,8 +62,10 @@ kiln_status library_make_hot(kiln_library *library, hot_closure *shared, size_t 
 kiln_status library_close_hot(kiln_library *library)
 {
     kiln_library_unwatch(library);
+    /* What another session holds stays mapped, and is that one's. */
+    bool is_shared = load_is_shared(library->loaded);
     hot_close(library->hot->hot);
-    return load_is_mapped(library->image->id) ? KILN_PENDING : KILN_OK;
+    return !is_shared && load_is_mapped(library->image->id) ? KILN_PENDING : KILN_OK;
 }
 
 void library_end_hot(kiln_library *library)

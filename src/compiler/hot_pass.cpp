@@ -46,8 +46,8 @@ bool is_thread_wrapper(llvm::StringRef name)
 class HotModule
 {
   public:
-    HotModule(llvm::Module &module, HotWork &work, DiagnosticList &list)
-        : module_(module), work_(work), list_(list),
+    HotModule(llvm::Module &module, HotWork &work)
+        : module_(module), work_(work),
           digest_([this](const llvm::GlobalValue &value) { return reference_name(value); })
     {
     }
@@ -104,13 +104,11 @@ class HotModule
 
     llvm::Module &module_;
     HotWork &work_;
-    DiagnosticList &list_;
     bool replaces_all_ = false; // a unit that is built as a whole, and differs
     IrDigest digest_;
     llvm::DenseMap<const llvm::GlobalValue *, Plan> plans_; // of managed definitions
     llvm::DenseMap<const llvm::GlobalValue *, std::string> annotated_;
     llvm::DenseMap<const llvm::GlobalValue *, std::string> references_;
-    llvm::DenseSet<const llvm::GlobalValue *> fresh_; // made by this pass
 };
 
 // How other generations refer to a symbol: data that had to be made anew has another name since.
@@ -341,7 +339,6 @@ void HotModule::move_body(llvm::Function &function, llvm::StringRef body_name)
 {
     llvm::Function *body = llvm::Function::Create(function.getFunctionType(), function.getLinkage(),
                                                   function.getAddressSpace(), body_name, &module_);
-    fresh_.insert(body);
     body->copyAttributesFrom(&function);
     body->copyMetadata(&function, 0);
     if (llvm::Comdat *group = function.getComdat(); group && function.isWeakForLinker()) {
@@ -420,7 +417,6 @@ void HotModule::keep_bytes(llvm::GlobalVariable &variable, llvm::StringRef name)
     auto *copy = new llvm::GlobalVariable(module_, variable.getValueType(), /*isConstant=*/true,
                                           llvm::GlobalValue::WeakAnyLinkage,
                                           variable.getInitializer(), name);
-    fresh_.insert(copy);
     copy->setAlignment(variable.getAlign());
     if (variable.getComdat()) {
         llvm::Comdat *own = module_.getOrInsertComdat(name);
@@ -786,7 +782,7 @@ class HotPass : public llvm::PassInfoMixin<HotPass>
 void hot_pass_run(llvm::Module &module, HotWork &work, DiagnosticList &list)
 {
     if (!list.has_errors())
-        HotModule(module, work, list).run();
+        HotModule(module, work).run();
 }
 
 void hot_pass_install(clang::CodeGenOptions &options, HotWork &work, DiagnosticList &list)

@@ -309,6 +309,11 @@ bool load_is_mapped(const char *id)
     return mapped_image_exists(id);
 }
 
+bool load_is_shared(const loaded *library)
+{
+    return mapped_image_is_shared(library->images[library->image_count - 1]);
+}
+
 kiln_status load_make_global(loaded *library, kiln_error **error)
 {
     void *again = os_load_again(library_path(library), true);

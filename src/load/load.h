@@ -66,6 +66,10 @@ size_t load_collect(void);
 /* Whether an image of that id is mapped by Kiln in this process, also while it waits to leave. */
 bool load_is_mapped(const char *id);
 
+/* Whether another load of this process, of any session, holds the library's image too: then it stays
+ * mapped when this one is closed. */
+bool load_is_shared(const loaded *library);
+
 /* Make the library and its dependencies visible to
  * dlsym(RTLD_DEFAULT) and to what is loaded later. */
 kiln_status load_make_global(loaded *library, kiln_error **error);

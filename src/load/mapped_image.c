@@ -62,6 +62,14 @@ static void lock_first(void)
 
 /* ---- entries ---- */
 
+bool mapped_image_is_shared(const mapped_image *entry)
+{
+    lock_first();
+    bool shared = entry->holders > 1;
+    unlock_registry();
+    return shared;
+}
+
 static void destroy_entry(mapped_image *entry)
 {
     if (!entry)

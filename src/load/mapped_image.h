@@ -32,6 +32,9 @@ bool mapped_image_release(mapped_image *entry);
 size_t mapped_image_collect(void);
 bool mapped_image_exists(const char *id);
 
+/* Whether another load holds it, too. */
+bool mapped_image_is_shared(const mapped_image *entry);
+
 /* What the loader is given; the library's name. They live as long as the entry is held. */
 const char *mapped_image_path(const mapped_image *entry);
 const char *mapped_image_name(const mapped_image *entry);

@@ -290,6 +290,35 @@ TEST(growth_of_an_edit)
     edit_end(&e);
 }
 
+TEST(two_sessions)
+{
+    editing e;
+    edit_begin(&e, "c", "int run(void) { return 1; }");
+    /* Another session has the same image; it is not edited yet. */
+    kiln_session *other = session_create(scratch("cache"), NULL);
+    kiln_load_options options = {.size = sizeof options, .hot = edit_mode()};
+    kiln_library *same, *refused;
+    kiln_error *error;
+    CHECK_STATUS(kiln_library_open(other, e.path, &options, &same, &error), KILN_OK, &error);
+    kiln_spec *spec = spec_of_file("lib", e.path);
+    CHECK_STATUS(kiln_library_load_spec(other, spec, &options, &same, &error), KILN_OK, &error);
+    edit_save(&e, "int run(void) { return 2; }");
+    CHECK_INT(call_int(same, "run"), 2);
+    /* What is closed takes its code along, and the other one has the first code again. */
+    edit_end(&e);
+    CHECK_INT(call_int(same, "run"), 1);
+    kiln_session *third = session_create(scratch("cache"), NULL);
+    CHECK_STATUS(kiln_library_reload(same, NULL, NULL, &error), KILN_OK, &error);
+    CHECK_INT(call_int(same, "run"), 2);
+    write_file(e.path, "int run(void) { return 1; }");
+    CHECK_INT(kiln_library_load_spec(third, spec, &options, &refused, &error), KILN_UNSUPPORTED);
+    CHECK_CONTAINS(kiln_error_message(error), "another session");
+    kiln_error_destroy(error);
+    kiln_spec_destroy(spec);
+    kiln_session_destroy(third);
+    kiln_session_destroy(other);
+}
+
 TEST(from_the_cache)
 {
     editing e = {0};

@@ -1,0 +1,324 @@
+/* hot_publish.c - leading a library to the code of a generation, and back: see hot.h.
+ *
+ * Everything that can fail - memory, the loader, a symbol that is not where it should be - comes
+ * before the first entry is changed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "os/os.h"
+#include "reload/hot_state.h"
+#include "reload/patch.h"
+
+static bool add_notice(hot_report *report, const Kiln__Wire__HotNotice *notice)
+{
+    struct hot_notice *place = array_add((void **)&report->notices, &report->notice_count,
+                                         &report->notice_capacity, sizeof *place);
+    if (!place)
+        return false;
+    place->kind = notice->kind;
+    place->symbol = hot_string(notice->symbol);
+    place->display = hot_string(notice->display);
+    place->detail = hot_string(notice->detail);
+    place->variable = hot_string(notice->variable);
+    return place->symbol && place->display && place->detail && place->variable;
+}
+
+/* What a publication changes, gathered before anything is changed. */
+typedef struct changes {
+    patch *patches;
+    size_t patch_count, patch_capacity;
+    patch_data *constants;
+    size_t constant_count, constant_capacity;
+} changes;
+
+static bool add_patch(changes *changes, void *entry, const void *target)
+{
+    patch *place = array_add((void **)&changes->patches, &changes->patch_count,
+                             &changes->patch_capacity, sizeof *place);
+    if (place)
+        *place = (patch){.entry = entry, .target = target};
+    return place != NULL;
+}
+
+static bool add_constant(changes *changes, void *address, const void *bytes, size_t size)
+{
+    patch_data *place = array_add((void **)&changes->constants, &changes->constant_count,
+                                  &changes->constant_capacity, sizeof *place);
+    if (place)
+        *place = (patch_data){.place = address, .bytes = bytes, .size = size};
+    return place != NULL;
+}
+
+/* One function that several units define (an inline one) is published once. */
+static bool is_known(const changes *changes, const void *entry)
+{
+    for (size_t i = 0; i < changes->patch_count; i++)
+        if (changes->patches[i].entry == entry)
+            return true;
+    return false;
+}
+
+static kiln_status lost_symbol(const Kiln__Wire__HotSymbol *symbol, kiln_error **error)
+{
+    return error_set(error, KILN_INTERNAL, KILN_PHASE_BIND,
+                     "'%.*s' is in no generation that should have it", (int)symbol->name.len,
+                     (const char *)symbol->name.data);
+}
+
+static kiln_status add_change(const hot *hot, const Kiln__Wire__HotSymbol *symbol,
+                              const loaded *newest, changes *changes, hot_report *report,
+                              kiln_error **error)
+{
+    bool is_function = symbol->kind == KILN__WIRE__HOT_KIND__HOT_FUNCTION;
+    bool is_constant = symbol->kind == KILN__WIRE__HOT_KIND__HOT_CONSTANT;
+    void *place = is_function || is_constant ? hot_place_of(hot, symbol) : NULL;
+    if (!is_function && !is_constant)
+        return KILN_OK;
+    char *body_name = hot_string(symbol->body);
+    const void *body = body_name ? load_symbol_address(newest, body_name) : NULL;
+    bool no_memory = !body_name;
+    free(body_name);
+    if (no_memory)
+        return error_no_memory(error);
+    if (!place || !body)
+        return lost_symbol(symbol, error);
+    if (is_constant)
+        return add_constant(changes, place, body, symbol->size) ? KILN_OK : error_no_memory(error);
+    if (symbol->weak && is_known(changes, place))
+        return KILN_OK;
+    return add_patch(changes, place, body) &&
+                   string_list_take(&report->functions, hot_string(symbol->display))
+               ? KILN_OK
+               : error_no_memory(error);
+}
+
+static kiln_status gather_changes(const hot *hot, const hot_edit *edit, const loaded *newest,
+                                  changes *changes, hot_report *report, kiln_error **error)
+{
+    uint32_t number = (uint32_t)hot->generation_count + 1;
+    for (size_t i = 0; i < edit->unit_count; i++) {
+        const Kiln__Wire__HotUnit *table = edit->tables[i];
+        for (size_t k = 0; table && k < table->n_symbols; k++) {
+            const Kiln__Wire__HotSymbol *symbol = table->symbols[k];
+            kiln_status status = KILN_OK;
+            if (symbol->changed != number)
+                continue;
+            if (symbol->defined < number && symbol->body.len)
+                status = add_change(hot, symbol, newest, changes, report, error);
+            else if (symbol->defined == number &&
+                     symbol->kind == KILN__WIRE__HOT_KIND__HOT_FUNCTION &&
+                     !string_list_take(&report->functions, hot_string(symbol->display)))
+                status = error_no_memory(error);
+            if (status != KILN_OK)
+                return status;
+        }
+    }
+    return KILN_OK;
+}
+
+/* What each change replaces, for a way back. */
+static bool note_publications(generation *generation, const changes *changes)
+{
+    generation->publications = calloc(changes->patch_count + 1, sizeof *generation->publications);
+    if (!generation->publications)
+        return false;
+    for (size_t i = 0; i < changes->patch_count; i++)
+        generation->publications[generation->publication_count++] =
+            (publication){.entry = changes->patches[i].entry,
+                          .before = os_entry_target(changes->patches[i].entry),
+                          .after = changes->patches[i].target};
+    return true;
+}
+
+static bool tell_edit(hot_edit *edit, hot_report *report)
+{
+    report->files = edit->files;
+    edit->files = (string_list){0};
+    for (size_t i = 0; i < edit->unit_count; i++)
+        for (size_t k = 0; edit->tables[i] && k < edit->tables[i]->n_notices; k++)
+            if (!add_notice(report, edit->tables[i]->notices[k]))
+                return false;
+    return true;
+}
+
+/* Room for units that are new, and for the generation. */
+static bool reserve(hot *hot, const hot_edit *edit)
+{
+    pthread_mutex_lock(&hot->mutex);
+    bool done = array_reserve((void **)&hot->units, &hot->unit_capacity,
+                              hot->unit_count + edit->unit_count, sizeof *hot->units) &&
+                array_reserve((void **)&hot->generations, &hot->generation_capacity,
+                              hot->generation_count + 1, sizeof *hot->generations);
+    pthread_mutex_unlock(&hot->mutex);
+    return done;
+}
+
+/* What is known of units from now on. Cannot fail. */
+static void keep_tables(hot *hot, hot_edit *edit)
+{
+    for (size_t i = 0; i < edit->unit_count; i++) {
+        unit_report *report = &edit->reports[i];
+        hot_unit *unit = *report->id ? hot_find_unit(hot, report->id) : NULL;
+        if (!*report->id || (!edit->edited[i] && (!unit || !report->inputs.result_count)))
+            continue;
+        if (!unit) {
+            unit = &hot->units[hot->unit_count++];
+            *unit = (hot_unit){0};
+            memcpy(unit->id, report->id, sizeof unit->id);
+        }
+        record_destroy(&unit->inputs);
+        unit->inputs = report->inputs;
+        report->inputs = (record){0};
+        if (!report->table)
+            continue;
+        free(unit->table);
+        unit->table = report->table;
+        unit->table_size = report->table_size;
+        report->table = NULL;
+    }
+}
+
+static void keep(hot *hot, const generation *made, hot_edit *edit)
+{
+    pthread_mutex_lock(&hot->mutex);
+    if (made)
+        hot->generations[hot->generation_count++] = *made;
+    unit_reports_destroy(hot->failed, hot->failed_count);
+    hot->failed = NULL;
+    hot->failed_count = 0;
+    keep_tables(hot, edit);
+    pthread_mutex_unlock(&hot->mutex);
+}
+
+static kiln_status map_generation(const image *image, const load_symbol *symbols,
+                                  size_t symbol_count, bool global, loaded **out,
+                                  kiln_error **error)
+{
+    const load_image mapped = {.name = image->name,
+                               .id = image->id,
+                               .path = image->path,
+                               .fd = image_fd(image),
+                               .host_symbols = symbols,
+                               .host_symbol_count = symbol_count};
+    const load_request request = {
+        .images = &mapped, .count = 1, .visibility = global ? KILN_GLOBAL : KILN_LOCAL};
+    return load_open(&request, out, error);
+}
+
+static bool brings_symbols(const hot_edit *edit, uint32_t number)
+{
+    for (size_t i = 0; i < edit->unit_count; i++)
+        for (size_t k = 0; edit->tables[i] && k < edit->tables[i]->n_symbols; k++)
+            if (edit->tables[i]->symbols[k]->defined == number)
+                return true;
+    return false;
+}
+
+static kiln_status publish(generation *made, const changes *changes, kiln_error **error)
+{
+    if (!note_publications(made, changes))
+        return error_no_memory(error);
+    kiln_status status = changes->constant_count
+                             ? patch_constants(changes->constants, changes->constant_count, error)
+                             : KILN_OK;
+    return status == KILN_OK && changes->patch_count
+               ? patch_publish(changes->patches, changes->patch_count, error)
+               : status;
+}
+
+kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, size_t symbol_count,
+                        bool global, hot_report *report, kiln_error **error)
+{
+    changes changes = {0};
+    generation made = {0};
+    if (!reserve(hot, edit) || !tell_edit(edit, report))
+        return error_no_memory(error);
+    if (!edit->image) {
+        keep(hot, NULL, edit);
+        return KILN_OK;
+    }
+    kiln_status status =
+        map_generation(edit->image, symbols, symbol_count, global, &made.loaded, error);
+    if (status == KILN_OK)
+        status = gather_changes(hot, edit, made.loaded, &changes, report, error);
+    int64_t begin_ns = os_clock_steady_ns();
+    if (status == KILN_OK)
+        status = publish(&made, &changes, error);
+    report->publish_seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
+    free(changes.patches);
+    free(changes.constants);
+    if (status != KILN_OK) {
+        free(made.publications);
+        load_close(made.loaded);
+        return status;
+    }
+    made.image = image_retain(edit->image);
+    made.brings_symbols = brings_symbols(edit, (uint32_t)hot->generation_count + 1);
+    keep(hot, &made, edit);
+    report->generation = (uint32_t)hot->generation_count;
+    return KILN_OK;
+}
+
+/* ---- the way back ---- */
+
+/* The functions that a generation changed are to be compiled again by the next one, whatever their
+ * sources say. false when out of memory. */
+static bool forget_functions(hot *hot, hot_unit *unit, uint32_t number, hot_report *report)
+{
+    Kiln__Wire__HotUnit *table = kiln__wire__hot_unit__unpack(NULL, unit->table_size, unit->table);
+    bool changed = false, done = table != NULL;
+    for (size_t i = 0; done && i < table->n_symbols; i++) {
+        Kiln__Wire__HotSymbol *symbol = table->symbols[i];
+        if (symbol->kind != KILN__WIRE__HOT_KIND__HOT_FUNCTION || symbol->changed != number ||
+            symbol->defined == number)
+            continue;
+        symbol->content = 0;
+        changed = true;
+        done = string_list_take(&report->functions, hot_string(symbol->display));
+    }
+    if (done && changed) {
+        size_t size = kiln__wire__hot_unit__get_packed_size(table);
+        uint8_t *bytes = malloc(size + 1);
+        done = bytes != NULL;
+        if (done) {
+            kiln__wire__hot_unit__pack(table, bytes);
+            pthread_mutex_lock(&hot->mutex);
+            free(unit->table);
+            unit->table = bytes;
+            unit->table_size = size;
+            record_destroy(&unit->inputs);
+            pthread_mutex_unlock(&hot->mutex);
+        }
+    }
+    if (table)
+        kiln__wire__hot_unit__free_unpacked(table, NULL);
+    return done;
+}
+
+kiln_status hot_roll_back(hot *hot, hot_report *report, kiln_error **error)
+{
+    size_t number = hot->generation_count;
+    while (number > 1 && hot->generations[number - 1].rolled_back)
+        number--;
+    if (number <= 1)
+        return error_set(error, KILN_NOT_FOUND, KILN_PHASE_BIND,
+                         "there is no earlier generation of the code to go back to");
+    generation *newest = &hot->generations[number - 1];
+    changes changes = {0};
+    kiln_status status = KILN_OK;
+    for (size_t i = 0; status == KILN_OK && i < newest->publication_count; i++)
+        if (!add_patch(&changes, newest->publications[i].entry, newest->publications[i].before))
+            status = error_no_memory(error);
+    for (size_t i = 0; status == KILN_OK && i < hot->unit_count; i++)
+        if (hot->units[i].table && !forget_functions(hot, &hot->units[i], (uint32_t)number, report))
+            status = error_no_memory(error);
+    if (status == KILN_OK)
+        status = patch_publish(changes.patches, changes.patch_count, error);
+    if (status == KILN_OK) {
+        newest->rolled_back = true;
+        report->generation = (uint32_t)number - 1;
+    }
+    free(changes.patches);
+    return status;
+}
