@@ -139,8 +139,9 @@ static bool add_report(kiln_reload *whole, hot_report *part)
         realloc(whole->report.notices, (count + 1) * sizeof *whole->report.notices);
     if (!notices)
         return false;
-    memcpy(notices + whole->report.notice_count, part->notices,
-           part->notice_count * sizeof *notices);
+    if (part->notice_count)
+        memcpy(notices + whole->report.notice_count, part->notices,
+               part->notice_count * sizeof *notices);
     whole->report.notices = notices;
     whole->report.notice_count = whole->report.notice_capacity = count;
     part->notice_count = 0;

@@ -126,10 +126,10 @@ kiln_status patch_publish(const patch *patches, size_t count, kiln_error **error
 
 kiln_status patch_check(const void *entry, const char *name, kiln_error **error)
 {
-    const patch nothing = {.entry = (void *)(uintptr_t)entry, .target = os_entry_target(entry)};
     if (!os_entry_is_patchable(entry))
         return error_set(error, KILN_UNSUPPORTED, KILN_PHASE_BIND,
                          "the entry of '%s' does not have the form that can be patched", name);
+    const patch nothing = {.entry = (void *)(uintptr_t)entry, .target = os_entry_target(entry)};
     return patch_publish(&nothing, 1, error);
 }
 
