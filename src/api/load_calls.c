@@ -48,7 +48,7 @@ struct kiln_load {
     unsigned users; /* dispatching threads that look at it; guarded by the session's mutex */
 };
 
-static void raise_flag(int eventfd)
+void raise_flag(int eventfd)
 {
     uint64_t one = 1;
     while (eventfd >= 0 && write(eventfd, &one, sizeof one) < 0 && errno == EINTR)
@@ -158,12 +158,12 @@ static void *run(void *data)
     return NULL;
 }
 
-static int start_thread(kiln_load *load)
+int start_quiet_thread(pthread_t *thread, void *(*function)(void *), void *data)
 {
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int failed = pthread_create(&load->thread, NULL, run, load);
+    int failed = pthread_create(thread, NULL, function, data);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return failed;
 }
@@ -229,7 +229,7 @@ static kiln_status begin(kiln_session *session, kiln_spec *spec, const bind_opti
         failed = errno;
     if (!failed) {
         enter_load(load);
-        failed = start_thread(load);
+        failed = start_quiet_thread(&load->thread, run, load);
         if (failed)
             leave_load(load);
     }

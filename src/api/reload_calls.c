@@ -110,7 +110,7 @@ static void drop_prepared(kiln_library *library)
     hot_edit_destroy(&library->hot->prepared);
 }
 
-static kiln_status check_hot(const kiln_library *library, kiln_error **error)
+kiln_status library_check_hot(const kiln_library *library, kiln_error **error)
 {
     if (library->hot)
         return KILN_OK;
@@ -122,7 +122,6 @@ static kiln_status check_hot(const kiln_library *library, kiln_error **error)
 /* ---- reloading ---- */
 
 typedef struct reloading {
-    kiln_session *session;
     event_sink events;
     hot_policy policy;
     kiln_reload *report;
@@ -310,8 +309,7 @@ static kiln_status reload(kiln_library *library, event_sink events,
         return status;
     if (report && !made)
         return error_no_memory(error);
-    reloading reloading = {.session = library->session,
-                           .events = events,
+    reloading reloading = {.events = events,
                            .policy = {.accept_layouts = ours.accept_layouts},
                            .report = made,
                            .error = error};
@@ -377,9 +375,7 @@ kiln_status library_prepare(kiln_library *library, library_watch *watch,
                                      error);
     if (status != KILN_OK)
         return status;
-    reloading reloading = {.session = library->session,
-                           .policy = {.accept_layouts = options->accept_layouts},
-                           .error = error};
+    reloading reloading = {.policy = {.accept_layouts = options->accept_layouts}, .error = error};
     take_turn(library);
     session_count_busy(library->session, 1);
     status = prepare_one(&reloading, library, watch, compiled);
@@ -394,10 +390,8 @@ static void publish_prepared(kiln_library *library)
     struct hot_library *own = library->hot;
     kiln_error *error = NULL;
     kiln_reload report = {0};
-    reloading reloading = {.session = library->session,
-                           .events = session_sink(library->session),
-                           .report = &report,
-                           .error = &error};
+    reloading reloading = {
+        .events = session_sink(library->session), .report = &report, .error = &error};
     int64_t begin_ns = os_clock_steady_ns();
     take_turn(library);
     pthread_mutex_lock(&library->session->mutex);
@@ -456,7 +450,7 @@ kiln_status kiln_library_reload(kiln_library *library, const kiln_reload_options
         *error = NULL;
     if (!library)
         return error_null(error, "library");
-    kiln_status status = check_hot(library, error);
+    kiln_status status = library_check_hot(library, error);
     return status == KILN_OK ? library_reload(library, options, report, error) : status;
 }
 
@@ -471,7 +465,7 @@ kiln_status kiln_library_roll_back(kiln_library *library, kiln_reload **report, 
         *error = NULL;
     if (!library)
         return error_null(error, "library");
-    kiln_status status = check_hot(library, error);
+    kiln_status status = library_check_hot(library, error);
     if (status != KILN_OK)
         return status;
     kiln_reload *made = calloc(1, sizeof *made);
@@ -494,7 +488,7 @@ kiln_status kiln_library_reset_variable(kiln_library *library, const char *name,
         *error = NULL;
     if (!library || !name)
         return error_null(error, library ? "name" : "library");
-    kiln_status status = check_hot(library, error);
+    kiln_status status = library_check_hot(library, error);
     if (status != KILN_OK)
         return status;
     take_turn(library);

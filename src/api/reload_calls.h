@@ -28,6 +28,8 @@ struct hot_closure {
     closure closure;
 };
 
+/* INVALID_ARGUMENT where it is not hot. */
+kiln_status library_check_hot(const kiln_library *library, kiln_error **error);
 /* Compile what was edited of a library or, before that, of one of its dependencies, and leave it to
  * session_publish_prepared: PENDING. OK: nothing is edited that makes other code. *compiled: something was
  * compiled, so that inputs may be others now. */

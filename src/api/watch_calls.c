@@ -6,7 +6,6 @@
  * compiles it publishes itself, or leaves to kiln_session_dispatch and waits until that is done. */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -148,16 +147,6 @@ static void watch_free(library_watch *watch)
     free(watch);
 }
 
-static int start_thread(library_watch *watch)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int failed = pthread_create(&watch->thread, NULL, run, watch);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return failed;
-}
-
 /* The library's only watch; false: it has one. */
 static bool enter(kiln_library *library, library_watch *watch)
 {
@@ -184,11 +173,9 @@ kiln_status kiln_library_watch(kiln_library *library, const kiln_watch_options *
         *error = NULL;
     if (!library)
         return error_null(error, "library");
-    if (!library->hot)
-        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
-                         "library '%s' was not loaded hot: set `hot` in the load options",
-                         library->image->name);
-    kiln_status status = options_read(&ours, sizeof ours, options, "watch", error);
+    kiln_status status = library_check_hot(library, error);
+    if (status == KILN_OK)
+        status = options_read(&ours, sizeof ours, options, "watch", error);
     if (status != KILN_OK)
         return status;
     library_watch *watch = calloc(1, sizeof *watch);
@@ -206,7 +193,7 @@ kiln_status kiln_library_watch(kiln_library *library, const kiln_watch_options *
         return error_set(error, KILN_ALREADY_EXISTS, KILN_PHASE_SPEC,
                          "library '%s' is watched already", library->image->name);
     }
-    int failed = start_thread(watch);
+    int failed = start_quiet_thread(&watch->thread, run, watch);
     if (!failed)
         return KILN_OK;
     leave(library);
@@ -229,9 +216,7 @@ void kiln_library_unwatch(kiln_library *library)
     library->hot->is_prepared = false;
     pthread_cond_broadcast(&session->flights_changed);
     pthread_mutex_unlock(&session->mutex);
-    uint64_t one = 1;
-    while (write(watch->stop, &one, sizeof one) < 0 && errno == EINTR)
-        ;
+    raise_flag(watch->stop);
     if (!watch->is_orphaned)
         pthread_join(watch->thread, NULL);
     leave(library);

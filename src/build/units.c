@@ -278,7 +278,7 @@ bool units_pattern_directories(const kiln_spec *spec, string_list *list)
         bool is_deep = strchr(pattern + plain, '/') != NULL;
         while (plain > 0 && pattern[plain - 1] != '/')
             plain--;
-        char *base = strndup(pattern, plain ? plain : 0);
+        char *base = strndup(pattern, plain);
         char *directory = base ? path_join(spec->directory, *base ? base : ".") : NULL;
         done =
             directory && (is_deep ? add_tree(directory, list) : string_list_add(list, directory));

@@ -132,6 +132,8 @@ bool run_front_end(Work &work, const DriverJob &job, FrontEnd &front, OutputByte
 // What is skipped is not missing: nothing is said of it.
 void look_for_function_edit(Work &work, DriverJob &job)
 {
+    if (!function_edit_is_possible(*work.request.hot))
+        return;
     auto source = work.files->getBufferForFile(work.request.source);
     if (!source)
         return;

@@ -5,6 +5,7 @@
 #include "llvm/Support/xxhash.h"
 
 #include <algorithm>
+#include <cassert>
 
 namespace kiln
 {
@@ -48,12 +49,17 @@ size_t first_difference(const HotUnit &before, llvm::StringRef source, bool &fit
 
 } // namespace
 
+bool function_edit_is_possible(const HotWork &work)
+{
+    const HotUnit *before = work.previous();
+    return before && !work.whole && work.only_source && !before->bodies.empty();
+}
+
 void function_edit_find(HotWork &work, llvm::StringRef source)
 {
     const HotUnit *before = work.previous();
     bool fits = true;
-    if (!before || work.whole || !work.only_source || before->bodies.empty())
-        return;
+    assert(function_edit_is_possible(work));
     size_t edited = first_difference(*before, source, fits);
     if (!fits || edited == before->bodies.size() || !before->bodies[edited].plain)
         return;

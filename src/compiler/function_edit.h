@@ -17,6 +17,8 @@
 namespace kiln
 {
 
+// Whether there can be such an edit at all; known without a look at the source.
+bool function_edit_is_possible(const HotWork &work);
 // Find such an edit: sets work.single_function, and work.unit's bodies as they are now.
 void function_edit_find(HotWork &work, llvm::StringRef source);
 

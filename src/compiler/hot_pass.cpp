@@ -11,7 +11,6 @@
 
 #include "llvm/Demangle/Demangle.h"
 #include "llvm/IR/Constants.h"
-#include "llvm/IR/GlobalIFunc.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/PassManager.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -366,7 +365,9 @@ void HotModule::handle_function(llvm::Function &function)
                      plan.content,
                      plan.type,
                      0,
-                     display_name(plan.name)};
+                     display_name(plan.name),
+                     false,
+                     function.isWeakForLinker()};
     if (!before || before->kind != HotKind::Function) {
         export_definition(function, plan.name);
         hot_entry_add(function);
@@ -501,14 +502,16 @@ void HotModule::handle_variable(llvm::GlobalVariable &variable)
 // before), that has to say so.
 void HotModule::mark_guards()
 {
-    for (llvm::GlobalVariable &variable : module_.globals()) {
-        llvm::StringRef name = variable.getName();
-        if (!name.starts_with("_ZGV") || variable.isDeclaration())
+    for (llvm::GlobalVariable &guard : module_.globals()) {
+        llvm::StringRef name = guard.getName();
+        auto own = plans_.find(&guard);
+        if (!name.starts_with("_ZGV") || own == plans_.end() || known(own->second.name))
             continue;
-        const HotSymbol *guarded = known(("_Z" + name.drop_front(4)).str());
-        auto *type = llvm::dyn_cast<llvm::IntegerType>(variable.getValueType());
-        if (guarded && type && !known(name))
-            variable.setInitializer(llvm::ConstantInt::get(type, 1));
+        auto guarded = plans_.find(module_.getNamedValue(("_Z" + name.drop_front(4)).str()));
+        const HotSymbol *before = guarded == plans_.end() ? nullptr : known(guarded->second.name);
+        auto *type = llvm::dyn_cast<llvm::IntegerType>(guard.getValueType());
+        if (before && before->kind != HotKind::Constant && type)
+            guard.setInitializer(llvm::ConstantInt::get(type, 1));
     }
 }
 
@@ -764,7 +767,8 @@ class HotPass : public llvm::PassInfoMixin<HotPass>
     HotPass(HotWork &work, DiagnosticList &list) : work_(&work), list_(&list) {}
     llvm::PreservedAnalyses run(llvm::Module &module, llvm::ModuleAnalysisManager &)
     {
-        hot_pass_run(module, *work_, *list_);
+        if (!list_->has_errors())
+            HotModule(module, *work_).run();
         return llvm::PreservedAnalyses::none();
     }
     static bool isRequired()
@@ -778,12 +782,6 @@ class HotPass : public llvm::PassInfoMixin<HotPass>
 };
 
 } // namespace
-
-void hot_pass_run(llvm::Module &module, HotWork &work, DiagnosticList &list)
-{
-    if (!list.has_errors())
-        HotModule(module, work).run();
-}
 
 void hot_pass_install(clang::CodeGenOptions &options, HotWork &work, DiagnosticList &list)
 {

@@ -27,9 +27,6 @@ namespace kiln
 // Have the pass run first of all passes. work and list must outlive the compilation.
 void hot_pass_install(clang::CodeGenOptions &options, HotWork &work, DiagnosticList &list);
 
-// The same at once, for modules that come as IR.
-void hot_pass_run(llvm::Module &module, HotWork &work, DiagnosticList &list);
-
 // "kiln.hot.UNIT"
 std::string hot_table_symbol(const HotWork &work);
 

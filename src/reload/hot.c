@@ -190,14 +190,21 @@ static bool may_stay(const hot *hot)
     return found;
 }
 
+/* Every entry to its first body. */
 static kiln_status lead_back(const hot *hot)
 {
-    kiln_status status = KILN_OK;
-    for (size_t i = 0; status == KILN_OK && i < hot->generation_count; i++)
-        for (size_t k = 0; status == KILN_OK && k < hot->generations[i].publication_count; k++) {
-            const patch first = {.entry = hot->generations[i].publications[k].entry};
-            status = patch_publish(&first, 1, NULL);
-        }
+    size_t count = 0;
+    for (size_t i = 0; i < hot->generation_count; i++)
+        count += hot->generations[i].publication_count;
+    patch *patches = calloc(count + 1, sizeof *patches);
+    if (!patches)
+        return KILN_NO_MEMORY;
+    count = 0;
+    for (size_t i = 0; i < hot->generation_count; i++)
+        for (size_t k = 0; k < hot->generations[i].publication_count; k++)
+            patches[count++].entry = hot->generations[i].publications[k].entry;
+    kiln_status status = patch_publish(patches, count, NULL);
+    free(patches);
     return status;
 }
 
@@ -205,7 +212,6 @@ kiln_status hot_close(hot *hot)
 {
     if (hot->generation_count > 1 && may_stay(hot) && lead_back(hot) != KILN_OK)
         return KILN_PENDING;
-
     loaded **libraries = calloc(hot->generation_count + 1, sizeof *libraries);
     if (!libraries)
         return KILN_PENDING;

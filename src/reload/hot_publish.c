@@ -126,8 +126,7 @@ static bool note_publications(generation *generation, const changes *changes)
     for (size_t i = 0; i < changes->patch_count; i++)
         generation->publications[generation->publication_count++] =
             (publication){.entry = changes->patches[i].entry,
-                          .before = os_entry_target(changes->patches[i].entry),
-                          .after = changes->patches[i].target};
+                          .before = os_entry_target(changes->patches[i].entry)};
     return true;
 }
 

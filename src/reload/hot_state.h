@@ -18,7 +18,6 @@ typedef struct hot_unit {
 typedef struct publication {
     void *entry;
     const void *before; /* NULL: its first body */
-    const void *after;
 } publication;
 
 typedef struct generation {

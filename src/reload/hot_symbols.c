@@ -42,7 +42,7 @@ typedef struct reset {
     uint32_t changed;
     uint64_t size;
     unsigned count;
-    bool supported, is_zero;
+    bool supported;
 } reset;
 
 static bool find_variable(const Kiln__Wire__HotSymbol *symbol, void *data)

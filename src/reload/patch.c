@@ -75,6 +75,23 @@ static int unlock_runs(page_runs *runs)
     return 0;
 }
 
+/* Between these two, the pages can be written to, by this thread alone. */
+static kiln_status begin_writing(page_runs *runs, kiln_error **error)
+{
+    pthread_mutex_lock(&publishing);
+    int failed = unlock_runs(runs);
+    if (!failed)
+        return KILN_OK;
+    pthread_mutex_unlock(&publishing);
+    return refuse(failed, error);
+}
+
+static void end_writing(const page_runs *runs)
+{
+    lock_runs(runs, runs->count);
+    pthread_mutex_unlock(&publishing);
+}
+
 static int compare_patches(const void *a, const void *b)
 {
     uintptr_t first = (uintptr_t)((const patch *)a)->entry;
@@ -107,17 +124,12 @@ kiln_status patch_publish(const patch *patches, size_t count, kiln_error **error
         if (!add_pages(&runs, begin, end))
             status = error_no_memory(error);
     }
+    if (status == KILN_OK)
+        status = begin_writing(&runs, error);
     if (status == KILN_OK) {
-        pthread_mutex_lock(&publishing);
-        int failed = unlock_runs(&runs);
-        if (failed) {
-            status = refuse(failed, error);
-        } else {
-            for (size_t i = 0; i < count; i++)
-                os_entry_publish(sorted[i].entry, sorted[i].target);
-            lock_runs(&runs, runs.count);
-        }
-        pthread_mutex_unlock(&publishing);
+        for (size_t i = 0; i < count; i++)
+            os_entry_publish(sorted[i].entry, sorted[i].target);
+        end_writing(&runs);
     }
     free(runs.items);
     free(sorted);
@@ -161,17 +173,12 @@ kiln_status patch_constants(const patch_data *items, size_t count, kiln_error **
         if (!add_pages(&runs, item->place, (const uint8_t *)item->place + item->size))
             status = error_no_memory(error);
     }
+    if (status == KILN_OK)
+        status = begin_writing(&runs, error);
     if (status == KILN_OK) {
-        pthread_mutex_lock(&publishing);
-        int failed = unlock_runs(&runs);
-        if (failed) {
-            status = refuse(failed, error);
-        } else {
-            for (size_t i = 0; i < count; i++)
-                copy_words(items[i].place, items[i].bytes, items[i].size);
-            lock_runs(&runs, runs.count);
-        }
-        pthread_mutex_unlock(&publishing);
+        for (size_t i = 0; i < count; i++)
+            copy_words(items[i].place, items[i].bytes, items[i].size);
+        end_writing(&runs);
     }
     free(runs.items);
     return status;
