@@ -83,7 +83,8 @@ typedef enum kiln_status {
     KILN_IO = 15,        /* the operating system refused */
     KILN_UNSUPPORTED = 16,
     KILN_INTERNAL = 17, /* a defect in Kiln */
-    KILN_REFUSED = 18   /* an edit does not fit the data that a hot library has */
+    KILN_REFUSED = 18,  /* an edit does not fit the data that a hot library has */
+    KILN_CRASHED = 19   /* a guarded call crashed */
 } kiln_status;
 
 /* What Kiln was doing. Errors carry one; load reports give the time of each. */
@@ -404,12 +405,14 @@ typedef struct kiln_load_options {
     const char *engine; /* NULL or "image" */
     bool auto_load;     /* as the session's, for this load */
     kiln_hot_mode hot;  /* of the library and its dependencies; default arguments are then -O1 -g */
+    bool refuse_unseen_layouts; /* hot: an edit is refused, too, where no variable holds the record
+                                   that it changes, but other memory may. Default: it is told */
 } kiln_load_options;
 
 /* Load a registered library and its dependencies. The inputs are looked at every time: a library
  * that is loaded already and has not changed is handed out again, counted; one that has changed is
- * loaded anew beside the old one, which its holders keep. Constructors run on this thread. Blocks.
- * Errors: any. Since 0.1. */
+ * loaded anew beside the old one, which its holders keep. A library that is loaded hot already is
+ * reloaded and handed out again. Constructors run on this thread. Blocks. Errors: any. Since 0.1. */
 KILN_API kiln_status kiln_library_load(kiln_session *session, const char *name,
                                        const kiln_load_options *options, kiln_library **library,
                                        kiln_error **error);
@@ -528,10 +531,35 @@ typedef struct kiln_notice {
     const char *variable; /* which holds a record; "" where there is none */
 } kiln_notice;
 
+/* One thing whose layout an edit changes. Strings live during the call. */
+typedef struct kiln_migration {
+    size_t size;           /* set by Kiln */
+    kiln_notice_kind kind; /* LAYOUT_CHANGED, LAYOUT_UNSEEN or TYPE_CHANGED */
+    const char *type;      /* the record that changes; "" of TYPE_CHANGED */
+    const char *detail;    /* a phrase: what changes */
+    const char
+        *variable;    /* that holds it, maybe through members and pointers; "" of LAYOUT_UNSEEN */
+    const void *from; /* the variable as it is, and its size in bytes; NULL and 0 where it has no
+                             single address (thread-locals) or there is none */
+    uint64_t from_size;
+    void *to; /* the variable as the new code will see it: the same place, unless its own type
+                 changes; then it holds its initial value */
+    uint64_t to_size;
+} kiln_migration;
+
+/* Called for each such thing when the new code is mapped and not published yet, on the thread that
+ * publishes: bring the data to its new layout. No other thread may use it meanwhile. false: refuse
+ * the edit; then nothing is published, and what was written in place so far stays written. It may
+ * call the library, whose code is the old one, but not reload or close it. */
+typedef bool (*kiln_migrate_callback)(kiln_library *library, const kiln_migration *migration,
+                                      void *user_data);
+
 typedef struct kiln_reload_options {
     size_t size;
     bool accept_layouts; /* records and variables may change their layout: the host has seen to the
                             data, or it does not matter */
+    kiln_migrate_callback migrate; /* not NULL: layouts may change, since this sees to the data */
+    void *migrate_data;            /* for migrate */
 } kiln_reload_options;
 
 /* What a reload did. */
@@ -576,6 +604,19 @@ KILN_API uint32_t kiln_library_generation(const kiln_library *library);
 KILN_API kiln_status kiln_library_roll_back(kiln_library *library, kiln_reload **report,
                                             kiln_error **error);
 
+/* Call a function, of the library most likely, on this thread. Where it crashes (an invalid access or
+ * instruction, an arithmetic trap, an overflow of the stack, abort) and the library has a newer
+ * generation than its first, it is rolled back as by kiln_library_roll_back, and the call returns
+ * CRASHED: *report (may be NULL; NULL where there was nothing to roll back) tells the functions, the
+ * error what happened and where. What the function has done until then is done: frames are left
+ * without destructors, locks that it holds stay locked. It must not call Kiln, and the call must not
+ * be made in a reload's hook. Meanwhile the process's handlers of these signals are Kiln's, which
+ * hand on what does not concern guarded calls. Errors: INVALID_ARGUMENT, CRASHED, NO_MEMORY. Since
+ * 0.1. */
+KILN_API kiln_status kiln_library_call_guarded(kiln_library *library, void (*function)(void *),
+                                               void *argument, kiln_reload **report,
+                                               kiln_error **error);
+
 /* Give one variable of a hot library the initial value that its source has now, after a reload has
  * told KILN_NOTICE_INITIALIZER_CHANGED of it. name: as in the notice, either way. Not atomic.
  * Errors: INVALID_ARGUMENT, NOT_FOUND, AMBIGUOUS, UNSUPPORTED (code computes the value, it is
@@ -597,6 +638,8 @@ typedef struct kiln_watch_options {
     kiln_watch_callback callback; /* on the thread that publishes; failures to compile, too. It must
                                      not close, reload or unwatch a library */
     void *user_data;
+    kiln_migrate_callback migrate; /* as in kiln_reload_options */
+    void *migrate_data;
 } kiln_watch_options;
 
 /* Watch the sources of a hot library and of its hot dependencies, every header that they read, names

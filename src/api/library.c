@@ -434,7 +434,7 @@ static kiln_status bind_node(binding *binding, size_t index, loaded *mapped)
             return error_no_memory(binding->error);
         }
         status = binding->shared ? library_make_hot(fresh, binding->shared, index, binding->closure,
-                                                    binding->options->hot, binding->error)
+                                                    binding->options, binding->error)
                                  : KILN_OK;
         if (status != KILN_OK) {
             load_close(mapped);
@@ -648,6 +648,7 @@ kiln_status bind_options_read(const kiln_session *session, const kiln_load_optio
         return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "no such hot mode: %d",
                          (int)ours.hot);
     *out = (bind_options){.hot = (hot_mode)ours.hot,
+                          .refuse_unseen = ours.refuse_unseen_layouts,
                           .global = ours.visibility == KILN_GLOBAL,
                           .auto_load = ours.auto_load || session->auto_load};
     return KILN_OK;

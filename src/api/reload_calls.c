@@ -39,7 +39,8 @@ void hot_closure_release(hot_closure *shared)
 }
 
 kiln_status library_make_hot(kiln_library *library, hot_closure *shared, size_t index,
-                             const closure *closure, hot_mode mode, kiln_error **error)
+                             const closure *closure, const bind_options *options,
+                             kiln_error **error)
 {
     struct hot_library *made = calloc(1, sizeof *made);
     if (!made)
@@ -54,7 +55,8 @@ kiln_status library_make_hot(kiln_library *library, hot_closure *shared, size_t 
     atomic_fetch_add(&shared->references, 1);
     made->shared = shared;
     made->index = index;
-    made->mode = mode;
+    made->mode = options->hot;
+    made->refuses_unseen = options->refuse_unseen;
     library->hot = made;
     return KILN_OK;
 }
@@ -240,14 +242,24 @@ static image **later_images(const kiln_library *library, const build *build, siz
     return images;
 }
 
+static hot_policy policy_of(const kiln_reload_options *options)
+{
+    return (hot_policy){.accept_layouts = options->accept_layouts,
+                        .migrate = options->migrate,
+                        .migrate_data = options->migrate_data};
+}
+
 /* Compile what was edited; edit->edited_count tells whether anything was. */
 static kiln_status compile_edits(reloading *reloading, kiln_library *library, hot_edit *edit)
 {
     struct hot_library *own = library->hot;
     const closure *closure = &own->shared->closure;
     build_context context = session_context(library->session, reloading->events, own->mode, -1);
+    hot_policy policy = reloading->policy;
     node_build building;
     image **images = NULL;
+    policy.library = library;
+    policy.refuse_unseen = own->refuses_unseen;
     kiln_status status = node_build_begin(closure, &closure->nodes[own->index], &context, &building,
                                           reloading->error);
     if (status != KILN_OK)
@@ -262,7 +274,7 @@ static kiln_status compile_edits(reloading *reloading, kiln_library *library, ho
     }
     if (images) {
         building.build.dependencies = images;
-        status = hot_compile(own->hot, &building.build, &reloading->policy, edit, reloading->error);
+        status = hot_compile(own->hot, &building.build, &policy, edit, reloading->error);
     }
     free(images);
     node_build_end(&building);
@@ -309,10 +321,8 @@ static kiln_status reload(kiln_library *library, event_sink events,
         return status;
     if (report && !made)
         return error_no_memory(error);
-    reloading reloading = {.events = events,
-                           .policy = {.accept_layouts = ours.accept_layouts},
-                           .report = made,
-                           .error = error};
+    reloading reloading = {
+        .events = events, .policy = policy_of(&ours), .report = made, .error = error};
     session_count_busy(library->session, 1);
     status = reload_with_dependencies(&reloading, library);
     session_count_busy(library->session, -1);
@@ -375,7 +385,7 @@ kiln_status library_prepare(kiln_library *library, library_watch *watch,
                                      error);
     if (status != KILN_OK)
         return status;
-    reloading reloading = {.policy = {.accept_layouts = options->accept_layouts}, .error = error};
+    reloading reloading = {.policy = policy_of(options), .error = error};
     take_turn(library);
     session_count_busy(library->session, 1);
     status = prepare_one(&reloading, library, watch, compiled);
@@ -476,6 +486,56 @@ kiln_status kiln_library_roll_back(kiln_library *library, kiln_reload **report, 
     end_turn(library);
     made->changed = status == KILN_OK;
     if (status == KILN_OK && report)
+        *report = made;
+    else
+        kiln_reload_destroy(made);
+    return status;
+}
+
+/* Where a guarded call has ended, and what has come of it. */
+static kiln_status tell_crash(const kiln_library *library, const os_crash *crash,
+                              kiln_status rolled_back, uint32_t generation, kiln_error **error)
+{
+    text words = {0};
+    text_format(&words, "a guarded call crashed: SIG%s", crash->name);
+    if (crash->address)
+        text_format(&words, " at address 0x%zx", (size_t)crash->address);
+    if (crash->function)
+        text_format(&words, ", in or behind '%s'", crash->function);
+    if (rolled_back == KILN_OK)
+        text_format(&words, "; library '%s' was rolled back to the code of generation %u",
+                    library->image->name, generation);
+    else if (rolled_back == KILN_NOT_FOUND)
+        text_format(&words, "; library '%s' runs its first code: there is nothing to go back to",
+                    library->image->name);
+    else
+        text_format(&words, "; library '%s' could not be rolled back", library->image->name);
+    kiln_status status =
+        words.failed ? error_no_memory(error)
+                     : error_set(error, KILN_CRASHED, KILN_PHASE_BIND, "%s", text_string(&words));
+    text_destroy(&words);
+    return status;
+}
+
+kiln_status kiln_library_call_guarded(kiln_library *library, void (*function)(void *),
+                                      void *argument, kiln_reload **report, kiln_error **error)
+{
+    os_crash crash = {0};
+    kiln_reload *made = NULL;
+    if (error)
+        *error = NULL;
+    if (report)
+        *report = NULL;
+    if (!library || !function)
+        return error_null(error, library ? "function" : "library");
+    kiln_status status = library_check_hot(library, error);
+    if (status != KILN_OK || os_call_guarded(function, argument, &crash))
+        return status;
+    status = kiln_library_roll_back(library, &made, NULL);
+    uint32_t generation = made ? made->report.generation : 0;
+    status = tell_crash(library, &crash, status, generation, error);
+    free(crash.function);
+    if (report)
         *report = made;
     else
         kiln_reload_destroy(made);

@@ -14,6 +14,7 @@ struct hot_library {
     hot_closure *shared;
     size_t index; /* which node of the closure it is */
     hot_mode mode;
+    bool refuses_unseen;   /* kiln_load_options.refuse_unseen_layouts */
     bool busy;             /* it is somebody's turn */
     bool is_prepared;      /* `prepared` was compiled, and waits to be published */
     hot_edit prepared;     /* belongs to whose turn it is */

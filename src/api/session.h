@@ -143,6 +143,7 @@ kiln_status session_build_dependencies(kiln_session *session, const kiln_spec *s
 typedef struct bind_options {
     bool global, auto_load;
     hot_mode hot;
+    bool refuse_unseen; /* hot: layouts of records that no variable holds may not change */
 } bind_options;
 
 /* Map a closure; on this thread, constructors included. begin_ns: when the load began. */
@@ -173,7 +174,8 @@ hot_closure *hot_closure_create(const closure *closure);
 void hot_closure_release(hot_closure *shared);
 /* Make a library that was just mapped hot: node `index` of the closure. */
 kiln_status library_make_hot(kiln_library *library, hot_closure *shared, size_t index,
-                             const closure *closure, hot_mode mode, kiln_error **error);
+                             const closure *closure, const bind_options *options,
+                             kiln_error **error);
 /* Close a hot library with all of its generations. OK or PENDING. */
 kiln_status library_close_hot(kiln_library *library);
 /* Forget that it is hot. */

@@ -75,7 +75,9 @@ static void await_publication(library_watch *watch, const kiln_library *prepared
 static bool look(library_watch *watch, bool *has_failed)
 {
     const kiln_reload_options options = {.size = sizeof options,
-                                         .accept_layouts = watch->options.accept_layouts};
+                                         .accept_layouts = watch->options.accept_layouts,
+                                         .migrate = watch->options.migrate,
+                                         .migrate_data = watch->options.migrate_data};
     kiln_error *error = NULL;
     kiln_reload *report = NULL;
     kiln_library *prepared = NULL;

@@ -294,8 +294,9 @@ static const struct {
     [KILN_UNSUPPORTED] = {"KILN_UNSUPPORTED", "not supported"},
     [KILN_INTERNAL] = {"KILN_INTERNAL", "a defect in Kiln"},
     [KILN_REFUSED] = {"KILN_REFUSED", "the edit does not fit the data that exists"},
+    [KILN_CRASHED] = {"KILN_CRASHED", "a guarded call crashed"},
 };
-_Static_assert(sizeof statuses / sizeof *statuses == KILN_REFUSED + 1, "a status has no name");
+_Static_assert(sizeof statuses / sizeof *statuses == KILN_CRASHED + 1, "a status has no name");
 
 static bool is_status(kiln_status status)
 {

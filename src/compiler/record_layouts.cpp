@@ -13,8 +13,6 @@ namespace kiln
 namespace
 {
 
-constexpr size_t holders_told = 3; // of each record
-
 std::string bytes_text(uint64_t size)
 {
     return std::to_string(size) + (size == 1 ? " byte" : " bytes");
@@ -259,7 +257,7 @@ std::vector<const HotHolder *> RecordLayouts::holders_before(const std::string &
             bool is_known = std::any_of(found.begin(), found.end(), [&](const HotHolder *other) {
                 return other->variable == holder.variable;
             });
-            if (holds && !is_known && found.size() < holders_told)
+            if (holds && !is_known)
                 found.push_back(&holder);
         }
     }

@@ -4,6 +4,7 @@
 
 #include <cpuid.h>
 #include <string.h>
+#include <ucontext.h>
 
 #include "os/os.h"
 
@@ -15,6 +16,11 @@ bool linux_relocation_is_address(Elf64_Xword info)
 bool linux_relocation_is_thread_module(Elf64_Xword info)
 {
     return ELF64_R_TYPE(info) == R_X86_64_DTPMOD64;
+}
+
+uintptr_t linux_code_address(const void *context)
+{
+    return (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
 }
 
 /* Leaves that name the processor and its instructions, and of each the registers (bits 0-3: eax,

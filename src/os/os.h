@@ -215,4 +215,19 @@ void os_entry_publish(void *entry, const void *target);
 /* Where it leads to; NULL: to its own body. */
 const void *os_entry_target(const void *entry);
 
+/* ---- calls that may crash (linux_guard.c) ---- */
+
+typedef struct os_crash {
+    int signal;
+    const char *name;  /* of the signal, without SIG */
+    uintptr_t code;    /* where it ran; 0 where that is not known */
+    uintptr_t address; /* what it accessed */
+    char *function;    /* the exported name nearest to it, malloc'd, or NULL */
+} os_crash;
+/* Call a function of this thread's; false where it ended in an invalid access or instruction, an
+ * arithmetic trap, or abort(): then *crash tells which. Frames between are left without unwinding;
+ * an overflow of the stack is noticed too. Signals that others send are not crashes. Calls may be
+ * nested; any thread. */
+bool os_call_guarded(void (*function)(void *), void *argument, os_crash *crash);
+
 #endif

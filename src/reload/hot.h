@@ -22,6 +22,15 @@
 
 typedef struct hot hot;
 
+/* What is to become of edits that the data may not fit. */
+typedef struct hot_policy {
+    bool accept_layouts; /* records that data holds may change; implied by migrate */
+    bool refuse_unseen;  /* those that no variable holds may not, unless they are accepted */
+    kiln_migrate_callback migrate; /* NULL: nobody sees to the data */
+    void *migrate_data;
+    kiln_library *library; /* for migrate */
+} hot_policy;
+
 /* What a reload is about, from step to step. Zero-initialised. */
 typedef struct hot_edit {
     bool *edited, *unknown, *only_source; /* one a unit of the build: see build_generation.h */
@@ -31,6 +40,7 @@ typedef struct hot_edit {
     string_list files; /* what has changed, as far as it is known */
     image *image;      /* of the new generation; NULL where the edit changes no code and no data */
     Kiln__Wire__HotUnit **tables; /* unpacked, of the edited units; NULL of the others */
+    hot_policy policy;            /* that it was compiled under */
 } hot_edit;
 void hot_edit_destroy(hot_edit *edit);
 
@@ -67,17 +77,13 @@ size_t hot_images(hot *hot, image **images);
 /* Which units' inputs are not as they were when the unit was compiled last. The build was begun. */
 kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **error);
 
-typedef struct hot_policy {
-    bool accept_layouts; /* records that data may hold may change */
-} hot_policy;
-
 /* Compile and link what was edited. Errors: any of a build's; REFUSED: the edit cannot take effect
  * while the library's data is kept. */
 kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_edit *edit,
                         kiln_error **error);
 
-/* Map the new generation and lead all entries to it. symbols: what the host lends to it. report is
- * filled in. Errors: any of a bind's. */
+/* Map the new generation, have the data migrated, and lead all entries to it. symbols: what the host
+ * lends to it. report is filled in. Errors: any of a bind's; REFUSED, by the migration. */
 kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, size_t symbol_count,
                         bool global, hot_report *report, kiln_error **error);
 

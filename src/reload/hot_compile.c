@@ -113,7 +113,9 @@ static bool is_refused(const Kiln__Wire__HotNotice *notice, const hot_policy *po
         return true;
     case KILN__WIRE__HOT_NOTICE_KIND__HOT_TYPE_CHANGED:
     case KILN__WIRE__HOT_NOTICE_KIND__HOT_LAYOUT_CHANGED:
-        return !policy->accept_layouts;
+        return !policy->accept_layouts && !policy->migrate;
+    case KILN__WIRE__HOT_NOTICE_KIND__HOT_LAYOUT_UNSEEN:
+        return policy->refuse_unseen && !policy->accept_layouts && !policy->migrate;
     default:
         return false;
     }
@@ -123,12 +125,14 @@ static bool is_refused(const Kiln__Wire__HotNotice *notice, const hot_policy *po
 static kiln_status check_notices(const hot_edit *edit, const char *name, const hot_policy *policy,
                                  kiln_error **error)
 {
+    enum { told_at_most = 16 };
     text words = {0};
+    size_t refused = 0;
     for (size_t i = 0; i < edit->unit_count; i++) {
         const Kiln__Wire__HotUnit *table = edit->tables[i];
         for (size_t k = 0; table && k < table->n_notices; k++) {
             const Kiln__Wire__HotNotice *notice = table->notices[k];
-            if (!is_refused(notice, policy))
+            if (!is_refused(notice, policy) || ++refused > told_at_most)
                 continue;
             text_format(&words, "\n  %.*s: %.*s", (int)notice->display.len,
                         (const char *)notice->display.data, (int)notice->detail.len,
@@ -138,6 +142,8 @@ static kiln_status check_notices(const hot_edit *edit, const char *name, const h
                             (const char *)notice->variable.data);
         }
     }
+    if (refused > told_at_most)
+        text_format(&words, "\n  and %zu more", refused - told_at_most);
     kiln_status status = KILN_OK;
     if (words.failed)
         status = error_no_memory(error);
@@ -166,6 +172,7 @@ kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_ed
 {
     image **earlier = calloc(hot->generation_count + 1, sizeof *earlier);
     int baseline = write_baseline(hot);
+    edit->policy = *policy;
     kiln_status status = earlier && baseline >= 0 ? KILN_OK : error_no_memory(error);
     if (status == KILN_OK) {
         for (size_t i = 0; i < hot->generation_count; i++)

@@ -241,6 +241,8 @@ kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, si
         map_generation(edit->image, symbols, symbol_count, global, &made.loaded, error);
     if (status == KILN_OK)
         status = gather_changes(hot, edit, made.loaded, &changes, report, error);
+    if (status == KILN_OK)
+        status = hot_migrate(hot, edit, made.loaded, error);
     int64_t begin_ns = os_clock_steady_ns();
     if (status == KILN_OK)
         status = publish(&made, &changes, error);

@@ -46,6 +46,11 @@ struct hot {
 char *hot_string(ProtobufCBinaryData bytes);
 /* NULL where it is new. */
 hot_unit *hot_find_unit(const hot *hot, const char *id);
+/* Whether that is a name of it: the linker's, or people's. "f" stands for "f(int)", too. */
+bool hot_is_called(const Kiln__Wire__HotSymbol *symbol, const char *name);
+/* Where the edit's policy has the host see to changed layouts: before anything is published. */
+kiln_status hot_migrate(const hot *hot, const hot_edit *edit, const loaded *newest,
+                        kiln_error **error);
 /* The address of a symbol for all generations: its entry, or its place. NULL where it has none. */
 void *hot_place_of(const hot *hot, const Kiln__Wire__HotSymbol *symbol);
 

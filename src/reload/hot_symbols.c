@@ -5,8 +5,7 @@
 #include "os/os.h"
 #include "reload/hot_state.h"
 
-/* "f" stands for "f(int)" too. */
-static bool is_called(const Kiln__Wire__HotSymbol *symbol, const char *name)
+bool hot_is_called(const Kiln__Wire__HotSymbol *symbol, const char *name)
 {
     size_t length = strlen(name);
     const ProtobufCBinaryData *shown = &symbol->display;
@@ -28,7 +27,7 @@ static bool visit_symbols(const hot *hot, const char *name,
         if (!table)
             return false;
         for (size_t k = 0; goes_on && k < table->n_symbols; k++)
-            if (is_called(table->symbols[k], name))
+            if (hot_is_called(table->symbols[k], name))
                 goes_on = visit(table->symbols[k], data);
         kiln__wire__hot_unit__free_unpacked(table, NULL);
     }

@@ -210,13 +210,14 @@ static void test_names_of_statuses_and_phases(void **state)
     assert_string_equal(kiln_status_name(KILN_OK), "KILN_OK");
     assert_string_equal(kiln_status_name(KILN_INTERNAL), "KILN_INTERNAL");
     assert_string_equal(kiln_status_name(KILN_REFUSED), "KILN_REFUSED");
+    assert_string_equal(kiln_status_name(KILN_CRASHED), "KILN_CRASHED");
     assert_string_equal(kiln_status_text(KILN_CYCLE), "libraries depend on each other in a circle");
     assert_string_equal(kiln_phase_name(KILN_PHASE_BIND), "bind");
-    for (int status = KILN_OK; status <= KILN_REFUSED; status++) {
+    for (int status = KILN_OK; status <= KILN_CRASHED; status++) {
         assert_non_null(kiln_status_name((kiln_status)status));
         assert_non_null(kiln_status_text((kiln_status)status));
     }
-    assert_string_equal(kiln_status_name((kiln_status)(KILN_REFUSED + 1)), "KILN_?");
+    assert_string_equal(kiln_status_name((kiln_status)(KILN_CRASHED + 1)), "KILN_?");
     assert_string_equal(kiln_status_name((kiln_status)-1), "KILN_?");
     assert_string_equal(kiln_status_text((kiln_status)1000), "unknown status");
     assert_string_equal(kiln_phase_name(KILN_PHASE_COUNT), "?");
