@@ -245,13 +245,13 @@ KILN_API void kiln_session_destroy(kiln_session *session);
 KILN_API kiln_session *kiln_session_default(void);
 
 /* A descriptor that becomes readable when kiln_session_dispatch has work: a load has progressed,
- * events wait. Owned by the session; poll it, never read it. -1 where none can be had. Since 0.1.
+ * events wait, an edit of a watched library was compiled and waits to be published. Owned by the session; poll it, never read it. -1 where none can be had. Since 0.1.
  */
 KILN_API int kiln_session_descriptor(kiln_session *session);
 
-/* Deliver waiting events and finish loads that were begun, on this thread. Waits for at most
- * timeout_ms milliseconds for something to do (0: not at all, negative: as long as it takes while a
- * load is under way). Since 0.1. */
+/* Deliver waiting events, finish loads that were begun, and publish edits of watched libraries, on
+ * this thread. Waits for at most timeout_ms milliseconds for something to do (0: not at all,
+ * negative: as long as it takes while a load is under way or a library is watched). Since 0.1. */
 KILN_API kiln_status kiln_session_dispatch(kiln_session *session, int timeout_ms,
                                            kiln_error **error);
 

@@ -238,6 +238,23 @@ TEST(another_type_is_refused)
     edit_end(&e);
 }
 
+/* It was initialised by a constant, and is initialised by code since. */
+TEST(a_static_variable_whose_initialiser_becomes_code)
+{
+    editing e;
+    static const char text[] =
+        "static int five() { return 5; }\n"
+        "namespace { int inner() { static int n = 5; return n++; } }\n"
+        "static int outer() { static int m = 50; return m++; }\n"
+        "extern \"C\" int run() { return inner() + 10 * outer() + 0 * five(); }\n";
+    edit_begin(&e, "cpp", text);
+    CHECK_INT(edit_int(&e, "run"), 505);
+    edit_save(&e, replaced(replaced(text, "n = 5;", "n = five();"), "m = 50", "m = 10 * five()"));
+    CHECK_INT(edit_int(&e, "run"), 516);
+    CHECK_INT(edit_int(&e, "run"), 527);
+    edit_end(&e);
+}
+
 TEST(changed_layouts_are_refused_by_name)
 {
     editing e;

@@ -55,6 +55,36 @@ TEST(a_header_under_many_units)
     edit_end(&e);
 }
 
+/* Two units have it, and it is one function; what nobody uses any more is no loss. */
+TEST(an_inline_function_of_two_units)
+{
+    static const char header[] = "inline int both(int x) { return x + 1; }\n"
+                                 "inline int seldom(int x) { return x * 2; }\n";
+    static const char text[] = "#include \"both.h\"\nextern \"C\" int f%d() { return %s; }\n";
+    editing e = {0};
+    kiln_spec *spec = kiln_spec_create("lib");
+    kiln_spec_set_directory(spec, scratch("src"));
+    write_file(scratch("src/both.h"), header);
+    for (int i = 1; i < 3; i++)
+        write_file(scratch("src/u%d.cpp", i), text_of(text, i, "both(0) + seldom(5)"));
+    kiln_spec_add_source(spec, "u*.cpp", NULL);
+    edit_begin_spec(&e, spec);
+    CHECK_INT(edit_int(&e, "f1"), 11);
+    write_file(scratch("src/both.h"), replaced(header, "x + 1", "x + 2"));
+    edit_reload(&e);
+    CHECK_INT(edit_int(&e, "f1"), 12);
+    CHECK_INT(edit_int(&e, "f2"), 12);
+    unsigned told = 0;
+    for (size_t i = 0; i < kiln_reload_function_count(e.report); i++)
+        told += strcmp(kiln_reload_function(e.report, i), "both(int)") == 0;
+    CHECK_INT(told, 1);
+    write_file(scratch("src/u1.cpp"), text_of(text, 1, "both(0)"));
+    edit_reload(&e);
+    CHECK_INT(edit_int(&e, "f1"), 2);
+    CHECK(!edit_noticed(&e, KILN_NOTICE_FUNCTION_REMOVED, "seldom(int)"));
+    edit_end(&e);
+}
+
 TEST(a_header_that_shadows_another)
 {
     editing e = {0};
