@@ -34,5 +34,6 @@ foreach(page ${man_pages})
   install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()
 
+install(FILES ${PROJECT_SOURCE_DIR}/cli/gdb/kiln.py DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/kiln/gdb)
 install(FILES ${PROJECT_SOURCE_DIR}/cli/completion/kiln.bash
         DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/bash-completion/completions RENAME kiln)
