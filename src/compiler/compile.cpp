@@ -139,7 +139,9 @@ void look_for_function_edit(Work &work, DriverJob &job)
         return;
     function_edit_find(*work.request.hot, (*source)->getBuffer());
     if (work.request.hot->single_function)
-        job.arguments.insert(job.arguments.begin(), {"-Wno-undefined-internal", "-Wno-unused"});
+        job.arguments.insert(
+            job.arguments.begin(),
+            {"-Wno-undefined-internal", "-Wno-undefined-internal-type", "-Wno-unused"});
 }
 
 // C, C++ and LLVM IR.

@@ -2,6 +2,8 @@
 #include "compiler/function_edit.h"
 
 #include "clang/AST/Attr.h"
+#include "clang/AST/DeclCXX.h"
+#include "clang/AST/Stmt.h"
 #include "llvm/Support/xxhash.h"
 
 #include <algorithm>
@@ -27,7 +29,7 @@ bool has_directive(llvm::StringRef text)
                         [](llvm::StringRef line) {
                             line = line.ltrim(" \t");
                             return line.starts_with("#") || line.starts_with("%:") ||
-                                   line.starts_with("??=");
+                                   line.starts_with("?\?=");
                         }) ||
            text.contains("_Pragma") || text.contains("__COUNTER__");
 }
@@ -91,11 +93,20 @@ void function_edit_find(HotWork &work, llvm::StringRef source)
     work.unit.single_function = true;
 }
 
-void FunctionBodies::add(const clang::FunctionDecl *function, const clang::SourceManager &sources)
+// Functions of which others see more than the declaration, or that have several symbols.
+static bool is_special(const clang::FunctionDecl *function)
 {
-    const clang::Stmt *body =
-        function->doesThisDeclarationHaveABody() ? function->getBody() : nullptr;
-    if (!body)
+    return function->hasAttr<clang::AlwaysInlineAttr>() || function->isConstexpr() ||
+           function->getDeclaredReturnType()->getContainedDeducedType() ||
+           llvm::isa<clang::CXXConstructorDecl, clang::CXXDestructorDecl>(function);
+}
+
+void FunctionBodies::add(const clang::FunctionDecl *function, const std::string &name,
+                         const clang::SourceManager &sources)
+{
+    const clang::Stmt *body = function->getBody();
+    // A try block that is the body begins with its own word.
+    if (!body || !llvm::isa<clang::CompoundStmt>(body))
         return;
     clang::SourceLocation begin = body->getBeginLoc(), end = body->getEndLoc();
     if (begin.isMacroID() || end.isMacroID() || !sources.isWrittenInMainFile(begin) ||
@@ -105,11 +116,11 @@ void FunctionBodies::add(const clang::FunctionDecl *function, const clang::Sourc
     llvm::StringRef source = sources.getBufferData(sources.getMainFileID());
     if (last < first || last >= source.size())
         return;
-    bool skippable = !function->hasAttr<clang::AlwaysInlineAttr>();
+    bool is_cxx = function->getLangOpts().CPlusPlus;
+    bool skippable = !is_special(function) && !(is_cxx && function->isInlined());
     bool plain = skippable && !function->isInlineSpecified() &&
                  !has_directive(source.substr(first, last + 1 - first));
-    bodies_.push_back(
-        {function->getNameAsString(), first, last + 1 - first, 0, 0, plain, skippable});
+    bodies_.push_back({name, first, last + 1 - first, 0, 0, plain, skippable});
 }
 
 void FunctionBodies::finish(const clang::SourceManager &sources, bool alone)

@@ -1,12 +1,16 @@
-// function_edit.h - edits within the body of one function of a C source.
+// function_edit.h - edits within the body of one function of a source.
 //
 // The table of a unit knows the bytes of each body, and what stands between them, by digest. Where
 // all of it is as it was but for one body, and no header differs, that function alone need be
 // compiled: the others are skipped by the parser, and stand in the module as declarations.
 //
-// Left to the whole unit: C++ (overloads, templates, constexpr, deduced types, inline functions);
-// functions that are inline or always inlined; bodies with preprocessor directives; sources that
-// use __COUNTER__; units that are built as a whole.
+// The bodies of functions of which no code was made so far are parsed, too: the edited one may be
+// the first to call them.
+//
+// Left to the whole unit: templates, constexpr functions, deduced return types, constructors and
+// destructors, members that are defined within their class; functions that are inline or always
+// inlined; bodies with preprocessor directives; sources that use __COUNTER__; units that are built
+// as a whole.
 #pragma once
 
 #include "compiler/hot_table.h"
@@ -27,7 +31,9 @@ class FunctionBodies
 {
   public:
     explicit FunctionBodies(HotWork &work) : work_(work) {}
-    void add(const clang::FunctionDecl *function, const clang::SourceManager &sources);
+    // name: what it goes by; in C++ its mangled one.
+    void add(const clang::FunctionDecl *function, const std::string &name,
+             const clang::SourceManager &sources);
     // alone: whether functions of this source can be compiled alone at all.
     void finish(const clang::SourceManager &sources, bool alone);
 

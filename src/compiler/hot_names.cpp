@@ -79,6 +79,14 @@ class Finder : public clang::RecursiveASTVisitor<Finder>
             globals.push_back(variable);
         return true;
     }
+    // What stands by itself in the text: neither a member within its class, nor an instantiation.
+    bool VisitFunctionDecl(clang::FunctionDecl *function)
+    {
+        if (function->getLexicalDeclContext()->isFileContext() && !function->isDependentContext() &&
+            function->getTemplatedKind() == clang::FunctionDecl::TK_NonTemplate)
+            functions.push_back(function);
+        return true;
+    }
     bool VisitLambdaExpr(clang::LambdaExpr *lambda)
     {
         if (!lambda->getLambdaClass()->isDependentContext())
@@ -87,6 +95,7 @@ class Finder : public clang::RecursiveASTVisitor<Finder>
     }
 
     std::vector<clang::VarDecl *> locals, globals;
+    std::vector<clang::FunctionDecl *> functions;
     // By their context and, outside of functions, the variable that is being initialised.
     using Place = std::pair<const clang::DeclContext *, const clang::NamedDecl *>;
     llvm::MapVector<Place, std::vector<clang::LambdaExpr *>> lambdas;
@@ -151,10 +160,10 @@ class HotNames : public clang::ASTConsumer
     bool shouldSkipFunctionBody(clang::Decl *declaration) override
     {
         auto *function = llvm::dyn_cast<clang::FunctionDecl>(declaration);
-        if (!work_.single_function || !function)
+        if (!work_.single_function || !function || function->isDependentContext())
             return false;
-        std::string name = function->getNameAsString();
-        return name != *work_.single_function && skipped_.contains(name);
+        std::string name = body_name(function);
+        return name != *work_.single_function && skipped_.contains(name) && has_code(name);
     }
     void HandleTagDeclDefinition(clang::TagDecl *tag) override
     {
@@ -167,8 +176,7 @@ class HotNames : public clang::ASTConsumer
             return;
         layouts_.finish(context);
         if (!work_.single_function)
-            bodies_.finish(context.getSourceManager(),
-                           !context.getLangOpts().CPlusPlus && !uses_counter_);
+            bodies_.finish(context.getSourceManager(), !uses_counter_);
         carry_over();
     }
 
@@ -177,6 +185,9 @@ class HotNames : public clang::ASTConsumer
 
     void look_at(clang::Decl *declaration);
     void find_in_c(clang::Decl *declaration, Finder &finder);
+    void look_at_body(clang::FunctionDecl *function);
+    std::string body_name(const clang::FunctionDecl *function);
+    bool has_code(const std::string &function) const;
     std::string mangled(const clang::NamedDecl *declaration);
     std::string context_key(const Finder::Place &place);
     std::string stable_base(const clang::VarDecl *variable);
@@ -494,6 +505,33 @@ void HotNames::keep_initialised(clang::VarDecl *variable)
 
 // ---- the whole ----
 
+// How the table of bodies calls a function.
+std::string HotNames::body_name(const clang::FunctionDecl *function)
+{
+    return context_->getLangOpts().CPlusPlus ? mangled(function) : function->getNameAsString();
+}
+
+// Whether there is code of a function, as its source is now: of a static one that nobody called
+// there is none, and none is made of a body that is skipped.
+bool HotNames::has_code(const std::string &function) const
+{
+    const HotSymbol *known = work_.baseline.symbol(function);
+    if (!known)
+        known = work_.baseline.symbol(function + ".kiln." + work_.unit_name);
+    return known && known->content != 0;
+}
+
+void HotNames::look_at_body(clang::FunctionDecl *function)
+{
+    if (!function->doesThisDeclarationHaveABody())
+        return;
+    std::string name = body_name(function);
+    bodies_.add(function, name, context_->getSourceManager());
+    // Its callers are skipped, and nobody else would ask for its code.
+    if (work_.single_function && name == *work_.single_function)
+        function->addAttr(clang::UsedAttr::CreateImplicit(*context_));
+}
+
 // In C nothing but the variables of functions is of interest, and these are children of the
 // function: its statements need not be looked at.
 void HotNames::find_in_c(clang::Decl *declaration, Finder &finder)
@@ -505,10 +543,7 @@ void HotNames::find_in_c(clang::Decl *declaration, Finder &finder)
     auto *function = llvm::dyn_cast<clang::FunctionDecl>(declaration);
     if (!function)
         return;
-    bodies_.add(function, context_->getSourceManager());
-    // Its callers are skipped, and nobody else would ask for its code.
-    if (work_.single_function && function->getNameAsString() == *work_.single_function)
-        function->addAttr(clang::UsedAttr::CreateImplicit(*context_));
+    look_at_body(function);
     for (clang::Decl *child : function->decls()) {
         auto *variable = llvm::dyn_cast<clang::VarDecl>(child);
         if (variable && variable->isStaticLocal())
@@ -521,10 +556,13 @@ void HotNames::look_at(clang::Decl *declaration)
     Finder finder;
     if (context_->getDiagnostics().hasErrorOccurred())
         return;
-    if (context_->getLangOpts().CPlusPlus)
+    if (context_->getLangOpts().CPlusPlus) {
         finder.TraverseDecl(declaration);
-    else
+        for (clang::FunctionDecl *function : finder.functions)
+            look_at_body(function);
+    } else {
         find_in_c(declaration, finder);
+    }
     for (auto &[place, lambdas] : finder.lambdas) {
         std::vector<clang::LambdaExpr *> fresh;
         for (clang::LambdaExpr *lambda : lambdas) {

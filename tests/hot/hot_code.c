@@ -249,6 +249,114 @@ TEST(alone_and_within_the_unit)
     edit_end(&e);
 }
 
+/* An edit within a body, of a text with a function that is warned of where it is compiled: so it shows
+ * whether the edited function was compiled alone. */
+static void edit_alone(editing *e, char **text, const char *from, const char *to, bool alone)
+{
+    unsigned before = e->events.count[KILN_EVENT_DIAGNOSTIC];
+    *text = replaced(*text, from, to);
+    edit_save(e, *text);
+    CHECK(kiln_reload_changed(e->report));
+    unsigned warnings = e->events.count[KILN_EVENT_DIAGNOSTIC] - before;
+    CHECK_INT(warnings, alone && edit_mode() == KILN_HOT_ISLANDS ? 0 : 1);
+}
+
+TEST(a_static_function_that_nobody_called)
+{
+    editing e;
+    char *text = (char *)"int warned(void) { return 1 / 0; }\n"
+                         "static int deepest(void) { return 100; }\n"
+                         "static int seldom(void) { return 7 + deepest(); }\n"
+                         "int run(void) { return 1; }\n";
+    edit_begin(&e, "c", text);
+    edit_alone(&e, &text, "return 1; }", "return seldom(); }", true);
+    CHECK_INT(edit_int(&e, "run"), 107);
+    /* It is edited while nobody calls it, and together with who does. */
+    edit_alone(&e, &text, "return seldom(); }", "return 2; }", true);
+    text = replaced(replaced(text, "return 100;", "return 200;"), "return 7", "return 8");
+    edit_save(&e, text);
+    edit_alone(&e, &text, "return 2; }", "return seldom(); }", true);
+    CHECK_INT(edit_int(&e, "run"), 208);
+    edit_end(&e);
+}
+
+TEST(alone_in_cxx)
+{
+    editing e;
+    char *text =
+        (char *)"#include <vector>\n"
+                "int warned() { return 1 / 0; }\n"
+                "template <class T> T twice(T x) { return x + x; }\n"
+                "struct shape { int n = 1; virtual ~shape(); virtual int area() const; static int "
+                "count; int "
+                "inside() const { return 40; } int outside(int) const; int outside(double) const; "
+                "};\n"
+                "shape::~shape() { count--; }\n"
+                "int shape::count = 5;\n"
+                "int shape::area() const { return n; }\n"
+                "int shape::outside(int x) const { static int calls = 10; return x + ++calls; }\n"
+                "int shape::outside(double x) const { return (int)x; }\n"
+                "struct square : shape { int area() const override; };\n"
+                "int square::area() const { return n * n; }\n"
+                "namespace a { namespace { int hidden(int x) { return x; } static int seldom() { "
+                "return 900; } } "
+                "int shown(int x) { return hidden(x); } }\n"
+                "static int helper(const std::vector<int> &v) { int s = 0; for (int i : v) s += i; "
+                "return s; }\n"
+                "constexpr int fixed() { return 3; }\n"
+                "auto deduced() { return 4; }\n"
+                "static shape *kept = new square;\n"
+                "int thrower(int x) { if (x > 1) throw x; return 0; }\n"
+                "extern \"C\" int part() { try { return thrower(2); } catch (int n) { return n; } "
+                "}\n"
+                "extern \"C\" int run() { return kept->area() + kept->outside(0) + "
+                "kept->outside(0.0) + "
+                "a::shown(0) + helper({}); }\n"
+                "extern \"C\" int values() { return fixed() * 10 + deduced() + 0 * twice(1); }\n";
+    edit_begin(&e, "cpp", text);
+    CHECK_INT(edit_int(&e, "run"), 1 + 11);
+    /* Overloads, members, virtual functions that were called before. */
+    edit_alone(&e, &text, "return x + ++calls;", "return x + ++calls + 100;", true);
+    CHECK_INT(edit_int(&e, "run"), 1 + 12 + 100);
+    edit_alone(&e, &text, "return (int)x;", "return (int)x + 1000;", true);
+    CHECK_INT(edit_int(&e, "run"), 1 + 13 + 1100);
+    edit_alone(&e, &text, "return n * n;", "return n * n + 10000;", true);
+    CHECK_INT(edit_int(&e, "run"), 1 + 14 + 11100);
+    edit_alone(&e, &text, "int shape::area() const { return n;",
+               "int shape::area() const { return n + inside();", true);
+    /* What the edited function is the first to use: an unused function, an instantiation, a lambda. */
+    edit_alone(&e, &text, "hidden(int x) { return x;", "hidden(int x) { return x + 5;", true);
+    CHECK_INT(edit_int(&e, "run"), 1 + 15 + 11105);
+    edit_alone(
+        &e, &text, "return hidden(x);",
+        "auto more = [x](int y) { return x + y; }; return hidden(x) + more(int(twice(0.5))) + "
+        "seldom();",
+        true);
+    CHECK_INT(edit_int(&e, "run"), 1 + 16 + 11106 + 900);
+    /* It throws, and a guard, a lambda and a vector are in it. */
+    edit_alone(
+        &e, &text, "if (x > 1) throw x;",
+        "static std::vector<int> seen; auto more = [&] { seen.push_back(x); }; more(); if (x > 1) "
+        "throw int(seen.size());",
+        true);
+    CHECK_INT(edit_int(&e, "part"), 1);
+    CHECK_INT(edit_int(&e, "part"), 2);
+    edit_alone(&e, &text, "throw int(seen.size())", "throw int(seen.size()) * 10", true);
+    CHECK_INT(edit_int(&e, "part"), 30);
+    /* What others see more of than a declaration goes by the unit. */
+    edit_alone(&e, &text, "fixed() { return 3;", "fixed() { return 5;", false);
+    CHECK_INT(edit_int(&e, "values"), 54);
+    edit_alone(&e, &text, "deduced() { return 4;", "deduced() { return 6;", false);
+    CHECK_INT(edit_int(&e, "values"), 56);
+    edit_alone(&e, &text, "return x + x;", "return x + x + x;", false);
+    edit_alone(&e, &text, "inside() const { return 40;", "inside() const { return 50;", false);
+    edit_alone(&e, &text, "count--;", "count -= 2;", false);
+    /* All of it is as the unit has it. */
+    CHECK_INT(edit_int(&e, "run"), 1 + 17 + 11106 + 900);
+    CHECK_INT(edit_int(&e, "part"), 40);
+    edit_end(&e);
+}
+
 TEST(constructors_run_once)
 {
     editing e;
