@@ -1,8 +1,11 @@
 /* demo.c - the demo's host: loads SQLite, Dear ImGui, stb and the demo's own sources while it runs.
  *
- *     kiln-demo INPUTS SOURCES PICTURE [TIMES]   run SQL, print the rows, draw them into a PNG,
- * note the time of each load kiln-demo --dlopen LIBRARY                 print the seconds that
- * dlopen of a prebuilt library takes
+ *     kiln-demo INPUTS SOURCES PICTURE [TIMES]        run SQL, print the rows, draw them into a PNG,
+ *                                                     note the time of each load
+ *     kiln-demo --live INPUTS SOURCES BEFORE AFTER    the same, and go on drawing frames until
+ *                                                     somebody has edited window.cpp
+ *     kiln-demo --dlopen LIBRARY                      print the seconds that dlopen of a prebuilt
+ *                                                     library takes
  *
  * INPUTS and SOURCES are absolute paths. Linked against libkiln alone: every other function that it
  * calls comes from source. One thread.
@@ -113,15 +116,16 @@ static void describe_all(demo_host *host, const char *inputs, const char *source
     add(host, spec);
 }
 
-static kiln_library *load(demo_host *host, const char *name)
+static kiln_library *load(demo_host *host, const char *name, kiln_hot_mode hot)
 {
+    const kiln_load_options options = {.size = sizeof options, .hot = hot};
     kiln_error *error = NULL;
     kiln_report report = {.size = sizeof report};
     kiln_library *library = NULL;
 
     fprintf(stderr, "loading %-12s ", name);
     double start = now();
-    check(kiln_library_load(host->session, name, NULL, &library, &error), &error);
+    check(kiln_library_load(host->session, name, &options, &library, &error), &error);
     double seconds = now() - start;
     check(kiln_library_report(library, &report), NULL);
     host->timings[host->count] = (demo_timing){name, seconds, report.hit};
@@ -162,40 +166,96 @@ static void query(kiln_library *library, const char *setup, const char *select, 
     exit(1);
 }
 
-static void draw(demo_host *host, const demo_content *content, const char *path)
+/* What turns content into a picture. */
+typedef struct painter {
+    __typeof__(window_draw) *layout;
+    __typeof__(window_close) *dispose;
+    __typeof__(raster_draw) *raster;
+    int (*write_png)(const char *, int, int, int, const void *, int);
+    uint8_t *pixels;
+} painter;
+
+/* path: NULL to draw without keeping it. */
+static void draw_frame(const painter *painter, const demo_content *content, const char *path)
 {
-    kiln_library *window = load(host, "window");
-    kiln_library *rasterizer = load(host, "rasterizer");
-    kiln_library *stb = load(host, "stb");
-    __typeof__(window_draw) *layout = (__typeof__(window_draw) *)function(window, "window_draw");
-    __typeof__(window_close) *dispose =
-        (__typeof__(window_close) *)function(window, "window_close");
-    __typeof__(raster_draw) *raster =
-        (__typeof__(raster_draw) *)function(rasterizer, "raster_draw");
-    int (*write_png)(const char *, int, int, int, const void *, int) =
-        (int (*)(const char *, int, int, int, const void *, int))function(stb, "stbi_write_png");
-    uint8_t *pixels = malloc((size_t)WIDTH * HEIGHT * 4);
     static const uint8_t backdrop[4] = {58, 72, 88, 255};
-    demo_content all = *content;
+    uint8_t *pixels = painter->pixels;
     demo_mesh mesh;
 
-    all.timings = host->timings;
-    all.timing_count = host->count;
-    if (!pixels || !layout(&all, WIDTH, HEIGHT, &mesh)) {
+    if (!pixels || !painter->layout(content, WIDTH, HEIGHT, &mesh)) {
         fputs("out of memory\n", stderr);
         exit(1);
     }
     for (size_t i = 0; i < (size_t)WIDTH * HEIGHT; i++)
         memcpy(pixels + 4 * i, backdrop, 4);
-    raster(&mesh, pixels, WIDTH, HEIGHT);
-    printf("\n%zu triangles in %zu draw calls -> %s\n", mesh.index_count / 3, mesh.command_count,
-           path);
-    if (!write_png(path, WIDTH, HEIGHT, 4, pixels, WIDTH * 4)) {
+    painter->raster(&mesh, pixels, WIDTH, HEIGHT);
+    if (path)
+        printf("\n%zu triangles in %zu draw calls -> %s\n", mesh.index_count / 3,
+               mesh.command_count, path);
+    if (path && !painter->write_png(path, WIDTH, HEIGHT, 4, pixels, WIDTH * 4)) {
         fprintf(stderr, "cannot write '%s'\n", path);
         exit(1);
     }
-    dispose(&mesh);
-    free(pixels);
+    painter->dispose(&mesh);
+}
+
+static void tell_reload(kiln_library *library, const kiln_reload *report, const kiln_error *error,
+                        void *user_data)
+{
+    if (error) {
+        fputs(kiln_error_rendered(error), stderr);
+        return;
+    }
+    printf("generation %u of the window:", kiln_library_generation(library));
+    for (size_t i = 0; i < kiln_reload_function_count(report); i++)
+        printf(" %s", kiln_reload_function(report, i));
+    putchar('\n');
+    *(bool *)user_data |= kiln_reload_changed(report);
+}
+
+/* Frames go on while an edit is compiled; it is published between two of them. */
+static void draw_until_edited(demo_host *host, kiln_library *window, const painter *painter,
+                              const demo_content *content)
+{
+    bool is_edited = false;
+    const kiln_watch_options options = {
+        .size = sizeof options, .callback = tell_reload, .user_data = &is_edited};
+    kiln_error *error = NULL;
+    size_t frames = 0;
+
+    check(kiln_library_watch(window, &options, &error), &error);
+    puts("drawing frames until the window is edited");
+    fflush(stdout);
+    for (; !is_edited; frames++) {
+        draw_frame(painter, content, NULL);
+        check(kiln_session_dispatch(host->session, 0, &error), &error);
+    }
+    printf("%zu frames were drawn meanwhile\n", frames);
+}
+
+/* after: NULL, or where the picture goes that shows an edit of the window. */
+static void draw(demo_host *host, const demo_content *content, const char *path, const char *after)
+{
+    kiln_library *window = load(host, "window", after ? KILN_HOT_ISLANDS : KILN_HOT_OFF);
+    kiln_library *rasterizer = load(host, "rasterizer", KILN_HOT_OFF);
+    kiln_library *stb = load(host, "stb", KILN_HOT_OFF);
+    const painter painter = {
+        .layout = (__typeof__(window_draw) *)function(window, "window_draw"),
+        .dispose = (__typeof__(window_close) *)function(window, "window_close"),
+        .raster = (__typeof__(raster_draw) *)function(rasterizer, "raster_draw"),
+        .write_png = (int (*)(const char *, int, int, int, const void *, int))function(
+            stb, "stbi_write_png"),
+        .pixels = malloc((size_t)WIDTH * HEIGHT * 4)};
+    demo_content all = *content;
+
+    all.timings = host->timings;
+    all.timing_count = host->count;
+    draw_frame(&painter, &all, path);
+    if (after) {
+        draw_until_edited(host, window, &painter, &all);
+        draw_frame(&painter, &all, after);
+    }
+    free(painter.pixels);
 }
 
 static void note_times(const demo_host *host, const char *path)
@@ -234,24 +294,30 @@ int main(int argc, char **argv)
 
     if (argc == 3 && strcmp(argv[1], "--dlopen") == 0)
         return time_dlopen(argv[2]);
-    if (argc != 4 && argc != 5) {
-        fprintf(stderr, "usage: %s INPUTS SOURCES PICTURE [TIMES]\n", argv[0]);
+    bool is_live = argc == 6 && strcmp(argv[1], "--live") == 0;
+    const char *const *operands = (const char *const *)argv + (is_live ? 2 : 1);
+    if (argc != 4 && argc != 5 && !is_live) {
+        fprintf(stderr,
+                "usage: %s INPUTS SOURCES PICTURE [TIMES]\n"
+                "       %s --live INPUTS SOURCES BEFORE AFTER\n",
+                argv[0], argv[0]);
         return 2;
     }
     check(kiln_session_create(NULL, &host.session, &error), &error);
-    describe_all(&host, argv[1], argv[2]);
+    describe_all(&host, operands[0], operands[1]);
 
-    load(&host, "sqlite");
-    kiln_library *queries = load(&host, "query");
+    load(&host, "sqlite", KILN_HOT_OFF);
+    kiln_library *queries = load(&host, "query", KILN_HOT_OFF);
     query(queries, PLANETS_SETUP, PLANETS_SELECT, &planets);
     query(queries, "", WAVE_SELECT, &wave);
     print_table(&planets);
 
     __typeof__(query_version) *version =
         (__typeof__(query_version) *)function(queries, "query_version");
-    load(&host, "imgui");
+    if (!is_live) /* else the window brings it along, hot like itself */
+        load(&host, "imgui", KILN_HOT_OFF);
     demo_content content = {.sqlite_version = version(), .planets = &planets, .wave = &wave};
-    draw(&host, &content, argv[3]);
+    draw(&host, &content, operands[2], is_live ? operands[3] : NULL);
     if (argc == 5)
         note_times(&host, argv[4]);
 

@@ -483,6 +483,9 @@ kiln_status kiln_library_roll_back(kiln_library *library, kiln_reload **report, 
         return error_no_memory(error);
     take_turn(library);
     status = hot_roll_back(library->hot->hot, &made->report, error);
+    /* It was compiled against what was there before. */
+    if (status == KILN_OK)
+        drop_prepared(library);
     end_turn(library);
     made->changed = status == KILN_OK;
     if (status == KILN_OK && report)

@@ -96,6 +96,25 @@ TEST(every_way_to_save)
     edit_end(&e);
 }
 
+/* What was compiled for the code that was there before it went back is compiled anew. */
+TEST(rolled_back_while_an_edit_waits)
+{
+    static const char both[] = "int one(void) { return %d; }\nint two(void) { return %d; }\n"
+                               "int run(void) { return one() * 10 + two(); }\n";
+    editing e;
+    edit_begin(&e, "c", text_of(both, 1, 1));
+    watch(&e, false);
+    write_file(e.path, text_of(both, 2, 1));
+    await_value(&e, 21);
+    write_file(e.path, text_of(both, 2, 2));
+    struct pollfd ready = {.fd = kiln_session_descriptor(e.session), .events = POLLIN};
+    CHECK_INT(poll(&ready, 1, patience_ms), 1);
+    CHECK_STATUS(kiln_library_roll_back(e.library, NULL, NULL), KILN_OK, NULL);
+    CHECK_INT(edit_int(&e, "run"), 11);
+    await_value(&e, 22);
+    edit_end(&e);
+}
+
 TEST(published_at_once)
 {
     editing e;

@@ -200,6 +200,66 @@ TEST(job_killed)
     wait_until_no_compiler();
 }
 
+static void *kill_what_compiles(void *data)
+{
+    wait_for_compilers_at_least(2);
+    nap_ms(50);
+    if (*(bool *)data)
+        kill(compiler_zygote(), SIGKILL);
+    else
+        signal_jobs(SIGKILL);
+    return NULL;
+}
+
+/* A hot library stays as it is, and its edit is not forgotten. */
+static void compiler_is_killed_in_a_reload(bool zygote)
+{
+    static const char good[] = "//kiln: -fconstexpr-steps=4294967295\n"
+                               "static int n; extern \"C\" int run() { return ++n; }\n";
+    static const char endless[] =
+        "constexpr int f() { int n = 0; for (;;) n ^= 1; return n; }\nconstexpr int x = f();\n";
+    kiln_load_options options = {.size = sizeof options, .hot = KILN_HOT_ISLANDS};
+    char *path = scratch("hot.cpp");
+    kiln_library *library;
+    kiln_error *error;
+    kiln_reload *report;
+    pthread_t killer;
+    write_file(path, good);
+    kiln_session *session = session_create(scratch("cache"), NULL);
+    CHECK_STATUS(kiln_library_open(session, path, &options, &library, &error), KILN_OK, &error);
+    CHECK_INT(call_int(library, "run"), 1);
+    kiln_session_stop_compiler(session);
+    wait_until_no_compiler();
+    write_file(path, text_of("%s%s", good, endless));
+    CHECK_INT(pthread_create(&killer, NULL, kill_what_compiles, &zygote), 0);
+    CHECK_INT(kiln_library_reload(library, NULL, NULL, &error), KILN_COMPILER);
+    kiln_error_destroy(error);
+    pthread_join(killer, NULL);
+    CHECK_INT(call_int(library, "run"), 2);
+    CHECK_INT(kiln_library_generation(library), 1);
+    write_file(path, text_of("%sint more;\nextern \"C\" int twice() { return 2 * n; }\n", good));
+    CHECK_STATUS(kiln_library_reload(library, NULL, &report, &error), KILN_OK, &error);
+    CHECK(kiln_reload_changed(report));
+    kiln_reload_destroy(report);
+    CHECK_INT(call_int(library, "run"), 3);
+    CHECK_INT(call_int(library, "twice"), 6);
+    kiln_library_close(library);
+    kiln_session_destroy(session);
+    wait_until_no_compiler();
+}
+
+TEST(job_killed_in_a_reload)
+{
+    use_private_compiler();
+    compiler_is_killed_in_a_reload(false);
+}
+
+TEST(compiler_killed_in_a_reload)
+{
+    use_private_compiler();
+    compiler_is_killed_in_a_reload(true);
+}
+
 TEST(job_crashes)
 {
     static const int signals[] = {SIGSEGV, SIGABRT, SIGBUS, SIGILL};
