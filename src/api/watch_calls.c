@@ -43,7 +43,9 @@ static bool add_inputs(const kiln_library *library, input_set *inputs, string_li
     return done;
 }
 
-static kiln_status open_watch(const library_watch *watch, struct watch **out, kiln_error **error)
+/* last: see watch_open. */
+static kiln_status open_watch(const library_watch *watch, struct watch *last, struct watch **out,
+                              kiln_error **error)
 {
     input_set inputs = {0};
     string_list directories = {0};
@@ -51,7 +53,9 @@ static kiln_status open_watch(const library_watch *watch, struct watch **out, ki
         add_inputs(watch->library, &inputs, &directories) ? KILN_OK : error_no_memory(error);
     input_set_sort(&inputs);
     if (status == KILN_OK)
-        status = watch_open(&inputs, &directories, out, error);
+        status = watch_open(last, &inputs, &directories, out, error);
+    else
+        watch_close(last);
     input_set_destroy(&inputs);
     string_list_destroy(&directories);
     return status;
@@ -122,11 +126,13 @@ static bool await_change(const library_watch *watch, struct watch *files)
 static void *run(void *data)
 {
     library_watch *watch = data;
+    struct watch *files = NULL;
     bool has_failed = false;
     for (bool goes_on = true; goes_on;) {
-        struct watch *files = NULL;
+        struct watch *last = files;
         kiln_error *error = NULL;
-        if (open_watch(watch, &files, &error) != KILN_OK)
+        files = NULL;
+        if (open_watch(watch, last, &files, &error) != KILN_OK)
             watch_tell(watch, NULL, error);
         kiln_error_destroy(error);
         if (!look(watch, &has_failed)) {
@@ -135,8 +141,8 @@ static void *run(void *data)
         }
         struct pollfd stop = {.fd = watch->stop, .events = POLLIN};
         goes_on = goes_on && poll(&stop, 1, 0) <= 0;
-        watch_close(files);
     }
+    watch_close(files);
     return NULL;
 }
 

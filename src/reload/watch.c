@@ -141,13 +141,36 @@ static kiln_status add_all_of(watch *watch, const char *directory, kiln_error **
     return status;
 }
 
-kiln_status watch_open(const input_set *inputs, const string_list *directories, watch **out,
-                       kiln_error **error)
+/* Directories that are of no interest any more stay watched, until there are too many of them. The
+ * system numbers them from 1 on. */
+static bool is_worn(const watch *watch)
+{
+    enum { kept = 1024 };
+    int highest = 0;
+    for (size_t i = 0; i < watch->count; i++)
+        if (watch->directories[i].number > highest)
+            highest = watch->directories[i].number;
+    return (size_t)highest > watch->count * 2 + kept;
+}
+
+static int take_over(watch *last)
+{
+    int descriptor = last && !is_worn(last) ? last->descriptor : -1;
+    if (descriptor >= 0)
+        last->descriptor = -1;
+    watch_close(last);
+    return descriptor >= 0 ? descriptor : os_watch_create();
+}
+
+kiln_status watch_open(watch *last, const input_set *inputs, const string_list *directories,
+                       watch **out, kiln_error **error)
 {
     watch *made = calloc(1, sizeof *made);
-    if (!made)
+    if (!made) {
+        watch_close(last);
         return error_no_memory(error);
-    made->descriptor = os_watch_create();
+    }
+    made->descriptor = take_over(last);
     kiln_status status = made->descriptor >= 0 ? KILN_OK : refuse("files", error);
     for (size_t i = 0; status == KILN_OK && i < inputs->count; i++) {
         const input *input = &inputs->items[i];
@@ -163,6 +186,8 @@ kiln_status watch_open(const input_set *inputs, const string_list *directories, 
         watch_close(made);
         return status;
     }
+    /* What has happened so far is for the look that follows. */
+    watch_take(made);
     *out = made;
     return KILN_OK;
 }
