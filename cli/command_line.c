@@ -36,6 +36,7 @@ typedef enum option_id {
     OPTION_MAX_SIZE,
     OPTION_MEMORY_LIMIT,
     OPTION_NO_CACHE,
+    OPTION_NO_FOLLOW_UP,
     OPTION_OUTPUT,
     OPTION_PACKAGE,
     OPTION_TIME_LIMIT,
@@ -79,6 +80,8 @@ static const option_row option_table[] = {
      "replace the code of the running program when a source or header is edited"},
     {"--hot", NULL, "MODE", OPTION_HOT, OPTIONS_HOT,
      "how code that can be replaced is built: islands, or whole"},
+    {"--no-follow-up", NULL, NULL, OPTION_NO_FOLLOW_UP, OPTIONS_HOT,
+     "leave code at the lines that it was compiled from until it is edited"},
     {"--jobs", NULL, "N", OPTION_JOBS, OPTIONS_COMPILER, "how many compilations run at once"},
     {"--compiler", NULL, "PATH", OPTION_COMPILER, OPTIONS_COMPILER, "the kiln-compiler to use"},
     {"--time-limit", NULL, "TIME", OPTION_TIME_LIMIT, OPTIONS_COMPILER,
@@ -223,6 +226,9 @@ static bool apply_option(line_reader *reader, const option_row *row, const char 
         return true;
     case OPTION_HOT:
         return read_hot_mode(value, &options->hot);
+    case OPTION_NO_FOLLOW_UP:
+        options->no_follow_up = true;
+        return true;
     case OPTION_WATCH:
         options->watch = true;
         return true;

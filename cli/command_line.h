@@ -41,7 +41,7 @@ typedef struct cli_options {
     kiln_session_options session;
     const char *engine;
     kiln_hot_mode hot; /* off: it was not asked for */
-    bool watch;
+    bool watch, no_follow_up;
     const char *manifest; /* NULL: looked for upwards */
     const char
         *commands; /* a compile_commands.json or its directory, which names are looked up in */

@@ -83,18 +83,6 @@ static main_function load_program(kiln_session *session, const cli_options *opti
     return NULL;
 }
 
-/* A program has no loop of Kiln's: what is edited is published by the thread that watches. */
-static bool begin_watch(kiln_library *library)
-{
-    const kiln_watch_options how = {
-        .size = sizeof how, .publish_at_once = true, .callback = reload_message};
-    kiln_error *error = NULL;
-    if (kiln_library_watch(library, &how, &error) == KILN_OK)
-        return true;
-    message_report(error);
-    return false;
-}
-
 static int run(const cli_options *options)
 {
     input_set inputs = {0};
@@ -108,7 +96,8 @@ static int run(const cli_options *options)
     if (program == NULL)
         goto cleanup;
     make_program_line(options, &inputs, &line);
-    if (options->watch && !begin_watch(library))
+    /* A program has no loop of Kiln's: who watches publishes. */
+    if (options->watch && !reload_message_watch(library, options, true))
         goto cleanup;
     if (!options->watch)
         kiln_session_stop_compiler(session);

@@ -11,16 +11,6 @@
 #include "message.h"
 #include "reload_message.h"
 
-static bool begin_watch(kiln_library *library)
-{
-    const kiln_watch_options how = {.size = sizeof how, .callback = reload_message};
-    kiln_error *error = NULL;
-    if (kiln_library_watch(library, &how, &error) == KILN_OK)
-        return true;
-    message_report(error);
-    return false;
-}
-
 static int dispatch(kiln_session *session)
 {
     for (;;) {
@@ -50,7 +40,7 @@ static int watch(const cli_options *options)
         goto cleanup;
     }
     message_note("watching '%s'; press Ctrl-C to end", inputs.title);
-    if (begin_watch(library))
+    if (reload_message_watch(library, options, false))
         code = dispatch(session);
 cleanup:
     input_set_destroy(&inputs);

@@ -30,8 +30,8 @@ static void tell_notices(const kiln_reload *report)
     }
 }
 
-void reload_message(kiln_library *library, const kiln_reload *report, const kiln_error *error,
-                    void *user_data)
+static void tell(kiln_library *library, const kiln_reload *report, const kiln_error *error,
+                 void *user_data)
 {
     char *text = NULL;
     size_t size = 0;
@@ -46,8 +46,25 @@ void reload_message(kiln_library *library, const kiln_reload *report, const kiln
     fprintf(stream, "generation %u, %.1f ms", (unsigned)kiln_reload_generation(report),
             kiln_reload_seconds(report) * 1e3);
     tell_functions(stream, report);
+    if (kiln_reload_moved_count(report))
+        fprintf(stream, "%s %zu %s at the lines where the source has them now",
+                kiln_reload_function_count(report) ? ";" : ":", kiln_reload_moved_count(report),
+                kiln_reload_moved_count(report) == 1 ? "function is" : "functions are");
     fclose(stream);
     message_note("%s", text);
     tell_notices(report);
     free(text);
+}
+
+bool reload_message_watch(kiln_library *library, const cli_options *options, bool at_once)
+{
+    const kiln_watch_options how = {.size = sizeof how,
+                                    .publish_at_once = at_once,
+                                    .callback = tell,
+                                    .no_follow_up = options->no_follow_up};
+    kiln_error *error = NULL;
+    if (kiln_library_watch(library, &how, &error) == KILN_OK)
+        return true;
+    message_report(error);
+    return false;
 }

@@ -2,10 +2,10 @@
 #ifndef KILN_CLI_RELOAD_MESSAGE_H
 #define KILN_CLI_RELOAD_MESSAGE_H
 
-#include "kiln.h"
+#include "command_line.h"
 
-/* A kiln_watch_callback. It may run beside the program's own output: each message is one write. */
-void reload_message(kiln_library *library, const kiln_reload *report, const kiln_error *error,
-                    void *user_data);
+/* Watch a library, and say what each edit of it comes to: beside the program's own output, so each
+ * message is one write. at_once: nobody dispatches. false: it was said why not. */
+bool reload_message_watch(kiln_library *library, const cli_options *options, bool at_once);
 
 #endif

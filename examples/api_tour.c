@@ -439,6 +439,42 @@ static bool take_edits(kiln_library *library)
     return true;
 }
 
+static bool run_frame(kiln_library *library, void (*frame)(void *), void *world)
+{
+    kiln_reload *report;
+    kiln_error *error;
+
+    if (kiln_library_call_guarded(library, frame, world, &report, &error) == KILN_OK)
+        return true;
+    for (size_t i = 0; report && i < kiln_reload_function_count(report); i++)
+        printf("old code again: %s\n", kiln_reload_function(report, i));
+    kiln_reload_destroy(report);
+    return failed(error);
+}
+
+/* `place` may get more members at its end: those that it has come along. Anything else is refused. */
+static bool migrate(kiln_library *library, const kiln_migration *migration, void *user_data)
+{
+    (void)library, (void)user_data;
+    if (strcmp(migration->variable, "place") != 0 || migration->to_size < migration->from_size)
+        return false;
+    memmove(migration->to, migration->from, migration->from_size);
+    return true;
+}
+
+static bool take_edits_of_layouts(kiln_library *library)
+{
+    const kiln_reload_options options = {.size = sizeof options, .migrate = migrate};
+    kiln_error *error;
+
+    return kiln_library_reload(library, &options, NULL, &error) == KILN_OK || failed(error);
+}
+
+static void call_viewer_once(void *library)
+{
+    call_viewer(library);
+}
+
 static void tour_hot(kiln_session *session)
 {
     write_text("project/viewer.c", "static int n = 10; int viewer(void) { return n++; }\n");
@@ -448,6 +484,19 @@ static void tour_hot(kiln_session *session)
     expect(!take_edits(library) && call_viewer(library) == 11, "an edit that does not compile");
     write_text("project/viewer.c", "static int n = 10; int viewer(void) { return 100 + n++; }\n");
     expect(take_edits(library) && call_viewer(library) == 112, "new code, the same data");
+    write_text("project/viewer.c",
+               "#include <stdlib.h>\nstatic int n = 10; int viewer(void) { n++; abort(); }\n");
+    expect(take_edits(library) && !run_frame(library, call_viewer_once, library),
+           "new code that crashes");
+    expect(run_frame(library, call_viewer_once, library) && call_viewer(library) == 115,
+           "the code before it, the same data");
+    write_text("project/viewer.c", "struct { int turns; } place;\n"
+                                   "int viewer(void) { return ++place.turns; }\n");
+    expect(take_edits(library) && call_viewer(library) == 1, "a new variable");
+    write_text("project/viewer.c", "struct { int turns, more; } place;\n"
+                                   "int viewer(void) { return ++place.turns + ++place.more; }\n");
+    expect(!take_edits(library) && call_viewer(library) == 2, "a layout that data holds");
+    expect(take_edits_of_layouts(library) && call_viewer(library) == 4, "data that is migrated");
     kiln_library_close(library);
 }
 

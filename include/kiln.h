@@ -560,6 +560,10 @@ typedef struct kiln_reload_options {
                             data, or it does not matter */
     kiln_migrate_callback migrate; /* not NULL: layouts may change, since this sees to the data */
     void *migrate_data;            /* for migrate */
+    bool
+        follow_up; /* afterwards, compile again what stands at other lines of its source than it was
+                       compiled from, so that __LINE__ and debug information are right: whole sources,
+                       which takes its time. A watch does that by itself */
 } kiln_reload_options;
 
 /* What a reload did. */
@@ -587,6 +591,9 @@ KILN_API size_t kiln_reload_file_count(const kiln_reload *report);
 KILN_API const char *kiln_reload_file(const kiln_reload *report, size_t index);
 KILN_API size_t kiln_reload_function_count(const kiln_reload *report);
 KILN_API const char *kiln_reload_function(const kiln_reload *report, size_t index);
+/* How many functions were published only because they stand at other lines of their sources now:
+ * kiln_reload_options.follow_up. They are not among the functions. */
+KILN_API size_t kiln_reload_moved_count(const kiln_reload *report);
 KILN_API size_t kiln_reload_notice_count(const kiln_reload *report);
 KILN_API kiln_status kiln_reload_notice(const kiln_reload *report, size_t index,
                                         kiln_notice *notice);
@@ -597,7 +604,7 @@ KILN_API void kiln_reload_destroy(kiln_reload *report);
  * 0.1. */
 KILN_API uint32_t kiln_library_generation(const kiln_library *library);
 
-/* Lead every function that the newest generation changed back to its code before. Data stays. The
+/* Lead every function that the newest edit changed back to its code before. Data stays. The
  * library counts as edited: the next reload compiles it again. *report (may be NULL): the functions.
  * Called again, it goes back one more. Errors: INVALID_ARGUMENT, NOT_FOUND (there is no generation
  * before), NO_MEMORY. Since 0.1. */
@@ -640,6 +647,10 @@ typedef struct kiln_watch_options {
     void *user_data;
     kiln_migrate_callback migrate; /* as in kiln_reload_options */
     void *migrate_data;
+    bool no_follow_up; /* code stays at the lines that it was compiled from until it is edited.
+                          Default: a second after the last edit, a follow-up begins
+                          (kiln_reload_options.follow_up), in the background and at low priority. It
+                          gives way to edits and to calls, and waits the longer the longer the last one took */
 } kiln_watch_options;
 
 /* Watch the sources of a hot library and of its hot dependencies, every header that they read, names
@@ -656,7 +667,7 @@ KILN_API kiln_status kiln_library_watch(kiln_library *library, const kiln_watch_
 KILN_API void kiln_library_unwatch(kiln_library *library);
 
 /* Functions to be called before and after the code of a hot library is replaced, on the thread that
- * reloads, each with the generation that is to be, or is. NULL: none. They may call the library,
+ * reloads, each with the generation that is to be, or is; not for a follow-up. NULL: none. They may call the library,
  * not reload or close it. Errors: INVALID_ARGUMENT. Since 0.1. */
 typedef void (*kiln_reload_hook)(kiln_library *library, uint32_t generation, void *user_data);
 KILN_API kiln_status kiln_library_set_reload_hooks(kiln_library *library, kiln_reload_hook before,

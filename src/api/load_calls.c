@@ -55,7 +55,7 @@ void raise_flag(int eventfd)
         ;
 }
 
-static void lower_flag(int eventfd)
+void lower_flag(int eventfd)
 {
     uint64_t count;
     while (eventfd >= 0 && read(eventfd, &count, sizeof count) < 0 && errno == EINTR)

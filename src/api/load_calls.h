@@ -11,6 +11,7 @@ void session_wake(kiln_session *session);
 
 /* Make an eventfd readable; -1 is fine. */
 void raise_flag(int eventfd);
+void lower_flag(int eventfd);
 /* Start a thread that no signal is delivered to. 0 or an error number. */
 int start_quiet_thread(pthread_t *thread, void *(*function)(void *), void *data);
 

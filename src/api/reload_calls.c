@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/load_calls.h"
 #include "api/reload_calls.h"
 #include "os/os.h"
 
@@ -55,6 +56,7 @@ kiln_status library_make_hot(kiln_library *library, hot_closure *shared, size_t 
     atomic_fetch_add(&shared->references, 1);
     made->shared = shared;
     made->index = index;
+    made->gives_way = -1;
     made->mode = options->hot;
     made->refuses_unseen = options->refuse_unseen;
     library->hot = made;
@@ -84,13 +86,18 @@ void library_end_hot(kiln_library *library)
 
 /* ---- one at a time ---- */
 
-static void take_turn(kiln_library *library)
+/* gives_way: an eventfd that makes this thread give up its turn, which others may raise; -1: none. */
+static void take_turn(kiln_library *library, int gives_way)
 {
+    struct hot_library *own = library->hot;
     kiln_session *session = library->session;
     pthread_mutex_lock(&session->mutex);
-    while (library->hot->busy)
+    while (own->busy) {
+        raise_flag(own->gives_way);
         pthread_cond_wait(&session->flights_changed, &session->mutex);
-    library->hot->busy = true;
+    }
+    own->busy = true;
+    own->gives_way = gives_way;
     pthread_mutex_unlock(&session->mutex);
 }
 
@@ -99,6 +106,7 @@ static void end_turn(kiln_library *library)
     kiln_session *session = library->session;
     pthread_mutex_lock(&session->mutex);
     library->hot->busy = false;
+    library->hot->gives_way = -1;
     pthread_cond_broadcast(&session->flights_changed);
     pthread_mutex_unlock(&session->mutex);
 }
@@ -125,6 +133,8 @@ kiln_status library_check_hot(const kiln_library *library, kiln_error **error)
 
 typedef struct reloading {
     event_sink events;
+    int cancel;      /* a descriptor that becomes readable when it is to be given up; -1: never */
+    bool follows_up; /* kiln_reload_options.follow_up */
     hot_policy policy;
     kiln_reload *report;
     kiln_error **error;
@@ -147,6 +157,7 @@ static bool add_report(kiln_reload *whole, hot_report *part)
     whole->report.notice_count = whole->report.notice_capacity = count;
     part->notice_count = 0;
     whole->report.publish_seconds += part->publish_seconds;
+    whole->report.moved += part->moved;
     whole->changed |= part->generation != 0;
     return done;
 }
@@ -197,7 +208,7 @@ static kiln_status publish(reloading *reloading, kiln_library *library, hot_edit
         symbols = lend(spec, edit->image, &symbol_count);
         if (!symbols)
             return error_no_memory(reloading->error);
-        if (own->before)
+        if (own->before && !edit->follow_up)
             own->before(library, next, own->hook_data);
     }
     kiln_status status = hot_publish(own->hot, edit, symbols, symbol_count, library->global,
@@ -208,7 +219,7 @@ static kiln_status publish(reloading *reloading, kiln_library *library, hot_edit
         (!note_running(&report) || (reloading->report && !add_report(reloading->report, &report))))
         status = error_no_memory(reloading->error);
     hot_report_destroy(&report);
-    if (published && own->after)
+    if (published && own->after && !edit->follow_up)
         own->after(library, next, own->hook_data);
     if (published) {
         event_sink_emit(&reloading->events, &(kiln_event){.size = sizeof(kiln_event),
@@ -254,7 +265,8 @@ static kiln_status compile_edits(reloading *reloading, kiln_library *library, ho
 {
     struct hot_library *own = library->hot;
     const closure *closure = &own->shared->closure;
-    build_context context = session_context(library->session, reloading->events, own->mode, -1);
+    build_context context =
+        session_context(library->session, reloading->events, own->mode, reloading->cancel);
     hot_policy policy = reloading->policy;
     node_build building;
     image **images = NULL;
@@ -281,17 +293,25 @@ static kiln_status compile_edits(reloading *reloading, kiln_library *library, ho
     return status;
 }
 
-/* What a watch has prepared is made anew, since it may be of yesterday. */
-static kiln_status reload_one(reloading *reloading, kiln_library *library)
+static kiln_status reload_edits(reloading *reloading, kiln_library *library, bool follow_up)
 {
-    hot_edit edit = {0};
-    drop_prepared(library);
+    hot_edit edit = {.follow_up = follow_up};
     kiln_status status = compile_edits(reloading, library, &edit);
     if (status == KILN_OK && edit.edited_count)
         status = publish(reloading, library, &edit);
     if (reloading->report)
         reloading->report->compiled |= edit.edited_count > 0;
     hot_edit_destroy(&edit);
+    return status;
+}
+
+/* What a watch has prepared is made anew, since it may be of yesterday. */
+static kiln_status reload_one(reloading *reloading, kiln_library *library)
+{
+    drop_prepared(library);
+    kiln_status status = reload_edits(reloading, library, false);
+    if (status == KILN_OK && reloading->follows_up && hot_is_stale(library->hot->hot))
+        status = reload_edits(reloading, library, true);
     return status;
 }
 
@@ -303,14 +323,14 @@ static kiln_status reload_with_dependencies(reloading *reloading, kiln_library *
             status = reload_with_dependencies(reloading, library->dependencies[i]);
     if (status != KILN_OK)
         return status;
-    take_turn(library);
+    take_turn(library, reloading->cancel);
     status = reload_one(reloading, library);
     end_turn(library);
     return status;
 }
 
 static kiln_status reload(kiln_library *library, event_sink events,
-                          const kiln_reload_options *options, kiln_reload **report,
+                          const kiln_reload_options *options, int cancel, kiln_reload **report,
                           kiln_error **error)
 {
     int64_t begin_ns = os_clock_steady_ns();
@@ -321,8 +341,12 @@ static kiln_status reload(kiln_library *library, event_sink events,
         return status;
     if (report && !made)
         return error_no_memory(error);
-    reloading reloading = {
-        .events = events, .policy = policy_of(&ours), .report = made, .error = error};
+    reloading reloading = {.events = events,
+                           .cancel = cancel,
+                           .follows_up = ours.follow_up,
+                           .policy = policy_of(&ours),
+                           .report = made,
+                           .error = error};
     session_count_busy(library->session, 1);
     status = reload_with_dependencies(&reloading, library);
     session_count_busy(library->session, -1);
@@ -341,22 +365,22 @@ static kiln_status reload(kiln_library *library, event_sink events,
 kiln_status library_reload(kiln_library *library, const kiln_reload_options *options,
                            kiln_reload **report, kiln_error **error)
 {
-    return reload(library, session_sink(library->session), options, report, error);
+    return reload(library, session_sink(library->session), options, -1, report, error);
 }
 
 kiln_status library_reload_quietly(kiln_library *library, const kiln_reload_options *options,
-                                   kiln_reload **report, kiln_error **error)
+                                   int cancel, kiln_reload **report, kiln_error **error)
 {
-    return reload(library, (event_sink){0}, options, report, error);
+    return reload(library, (event_sink){0}, options, cancel, report, error);
 }
 
 /* ---- compiled by one thread, published by another ---- */
 
-static kiln_status prepare_one(reloading *reloading, kiln_library *library, library_watch *watch,
-                               bool *compiled)
+static kiln_status prepare_edits(reloading *reloading, kiln_library *library, library_watch *watch,
+                                 bool follow_up, bool *compiled)
 {
     struct hot_library *own = library->hot;
-    hot_edit edit = {0};
+    hot_edit edit = {.follow_up = follow_up};
     kiln_status status = compile_edits(reloading, library, &edit);
     if (status == KILN_OK && edit.edited_count && !edit.image)
         status = publish(reloading, library, &edit); /* only tables: no code changes */
@@ -374,19 +398,31 @@ static kiln_status prepare_one(reloading *reloading, kiln_library *library, libr
     return KILN_PENDING;
 }
 
+static kiln_status prepare_one(reloading *reloading, kiln_library *library, library_watch *watch,
+                               bool *compiled)
+{
+    kiln_status status = prepare_edits(reloading, library, watch, false, compiled);
+    if (status == KILN_OK && reloading->follows_up && hot_is_stale(library->hot->hot))
+        status = prepare_edits(reloading, library, watch, true, compiled);
+    return status;
+}
+
 kiln_status library_prepare(kiln_library *library, library_watch *watch,
-                            const kiln_reload_options *options, kiln_library **prepared,
+                            const kiln_reload_options *options, int cancel, kiln_library **prepared,
                             bool *compiled, kiln_error **error)
 {
     kiln_status status = KILN_OK;
     for (size_t i = 0; status == KILN_OK && i < library->dependency_count; i++)
         if (library->dependencies[i]->hot)
-            status = library_prepare(library->dependencies[i], watch, options, prepared, compiled,
-                                     error);
+            status = library_prepare(library->dependencies[i], watch, options, cancel, prepared,
+                                     compiled, error);
     if (status != KILN_OK)
         return status;
-    reloading reloading = {.policy = policy_of(options), .error = error};
-    take_turn(library);
+    reloading reloading = {.cancel = cancel,
+                           .follows_up = options->follow_up,
+                           .policy = policy_of(options),
+                           .error = error};
+    take_turn(library, cancel);
     session_count_busy(library->session, 1);
     status = prepare_one(&reloading, library, watch, compiled);
     session_count_busy(library->session, -1);
@@ -401,9 +437,9 @@ static void publish_prepared(kiln_library *library)
     kiln_error *error = NULL;
     kiln_reload report = {0};
     reloading reloading = {
-        .events = session_sink(library->session), .report = &report, .error = &error};
+        .events = session_sink(library->session), .cancel = -1, .report = &report, .error = &error};
     int64_t begin_ns = os_clock_steady_ns();
-    take_turn(library);
+    take_turn(library, -1);
     pthread_mutex_lock(&library->session->mutex);
     library_watch *watch = own->waiter;
     bool was_prepared = own->is_prepared;
@@ -481,7 +517,7 @@ kiln_status kiln_library_roll_back(kiln_library *library, kiln_reload **report, 
     kiln_reload *made = calloc(1, sizeof *made);
     if (!made)
         return error_no_memory(error);
-    take_turn(library);
+    take_turn(library, -1);
     status = hot_roll_back(library->hot->hot, &made->report, error);
     /* It was compiled against what was there before. */
     if (status == KILN_OK)
@@ -554,7 +590,7 @@ kiln_status kiln_library_reset_variable(kiln_library *library, const char *name,
     kiln_status status = library_check_hot(library, error);
     if (status != KILN_OK)
         return status;
-    take_turn(library);
+    take_turn(library, -1);
     status = hot_reset_variable(library->hot->hot, name, error);
     end_turn(library);
     return status;
@@ -565,7 +601,7 @@ kiln_status kiln_library_set_reload_hooks(kiln_library *library, kiln_reload_hoo
 {
     if (!library || !library->hot)
         return KILN_INVALID_ARGUMENT;
-    take_turn(library);
+    take_turn(library, -1);
     library->hot->before = before;
     library->hot->after = after;
     library->hot->hook_data = user_data;
@@ -616,6 +652,11 @@ size_t kiln_reload_function_count(const kiln_reload *report)
 const char *kiln_reload_function(const kiln_reload *report, size_t index)
 {
     return index < report->report.functions.count ? report->report.functions.items[index] : NULL;
+}
+
+size_t kiln_reload_moved_count(const kiln_reload *report)
+{
+    return report->report.moved;
 }
 
 size_t kiln_reload_notice_count(const kiln_reload *report)

@@ -1,7 +1,7 @@
 /* reload_calls.h - hot libraries: what reloads and watches share.
  *
- * One thread at a time works on a hot library, the one whose turn it is. `busy` and `prepared` are
- * guarded by the session's mutex; whoever waits for a change of them waits on its condition. */
+ * One thread at a time works on a hot library, the one whose turn it is. `busy`, `gives_way`
+ * and `prepared` are guarded by the session's mutex; whoever waits for a change of them waits on its condition. */
 #ifndef KILN_API_RELOAD_CALLS_H
 #define KILN_API_RELOAD_CALLS_H
 
@@ -16,6 +16,7 @@ struct hot_library {
     hot_mode mode;
     bool refuses_unseen;   /* kiln_load_options.refuse_unseen_layouts */
     bool busy;             /* it is somebody's turn */
+    int gives_way;         /* an eventfd: raised, it makes who has the turn give up; -1: none */
     bool is_prepared;      /* `prepared` was compiled, and waits to be published */
     hot_edit prepared;     /* belongs to whose turn it is */
     library_watch *watch;  /* NULL: nobody watches it */
@@ -32,10 +33,10 @@ struct hot_closure {
 /* INVALID_ARGUMENT where it is not hot. */
 kiln_status library_check_hot(const kiln_library *library, kiln_error **error);
 /* Compile what was edited of a library or, before that, of one of its dependencies, and leave it to
- * session_publish_prepared: PENDING. OK: nothing is edited that makes other code. *compiled: something was
+ * session_publish_prepared: PENDING. cancel: an eventfd that makes it give up; -1: none. OK: nothing is edited that makes other code. *compiled: something was
  * compiled, so that inputs may be others now. */
 kiln_status library_prepare(kiln_library *library, library_watch *watch,
-                            const kiln_reload_options *options, kiln_library **prepared,
+                            const kiln_reload_options *options, int cancel, kiln_library **prepared,
                             bool *compiled, kiln_error **error);
 /* Publish what is prepared, on this thread; whether there was anything. *watched: some library is
  * watched. */
@@ -44,7 +45,7 @@ bool session_publish_prepared(kiln_session *session, bool *watched);
 void watch_tell(library_watch *watch, const kiln_reload *report, const kiln_error *error);
 /* Events of reloads that a watch's thread makes go nowhere: callbacks belong to calls. */
 kiln_status library_reload_quietly(kiln_library *library, const kiln_reload_options *options,
-                                   kiln_reload **report, kiln_error **error);
+                                   int cancel, kiln_reload **report, kiln_error **error);
 /* Whether a reload has compiled anything. */
 bool reload_compiled(const kiln_reload *report);
 /* The child has none of the threads. */

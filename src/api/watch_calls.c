@@ -3,13 +3,15 @@
  * A watch has a thread, with every signal blocked. It makes a watch of everything that the library
  * and its hot dependencies have read and looked for, looks at these once, and then waits for a
  * change; after each look the watch is made anew, since inputs may be others by then. What it
- * compiles it publishes itself, or leaves to kiln_session_dispatch and waits until that is done. */
+ * compiles it publishes itself, or leaves to kiln_session_dispatch and waits until that is done.
+ * When edits pause, a follow-up may run (follow_up.h). */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "api/follow_up.h"
 #include "api/load_calls.h"
 #include "api/reload_calls.h"
 #include "os/os.h"
@@ -18,6 +20,7 @@
 struct library_watch {
     kiln_library *library;
     kiln_watch_options options;
+    follow_up follow_up;
     int stop;         /* an eventfd: readable when the thread is to end */
     bool ends;        /* the same; guarded by the session's mutex */
     bool is_orphaned; /* after a fork: there is no thread */
@@ -88,9 +91,9 @@ static bool look(library_watch *watch, bool *has_failed)
     bool compiled = false;
     kiln_status status;
     if (watch->options.publish_at_once)
-        status = library_reload_quietly(watch->library, &options, &report, &error);
+        status = library_reload_quietly(watch->library, &options, -1, &report, &error);
     else
-        status = library_prepare(watch->library, watch, &options, &prepared, &compiled, &error);
+        status = library_prepare(watch->library, watch, &options, -1, &prepared, &compiled, &error);
     bool failed = status != KILN_OK && status != KILN_PENDING;
     if (status == KILN_PENDING)
         await_publication(watch, prepared);
@@ -99,7 +102,10 @@ static bool look(library_watch *watch, bool *has_failed)
     else if (report && kiln_reload_changed(report))
         watch_tell(watch, report, NULL);
     /* After a failure the watch is made anew once, for what the failed compilation looked for. */
-    bool again = compiled || (report && reload_compiled(report)) || (failed && !*has_failed);
+    compiled |= report && reload_compiled(report);
+    if (compiled)
+        follow_up_note_edit(&watch->follow_up);
+    bool again = compiled || (failed && !*has_failed);
     *has_failed = failed;
     kiln_reload_destroy(report);
     kiln_error_destroy(error);
@@ -108,18 +114,25 @@ static bool look(library_watch *watch, bool *has_failed)
 
 /* Wait for a change of an input; false: the thread is to end. watch NULL: there is none to be had,
  * so look every now and then. */
-static bool await_change(const library_watch *watch, struct watch *files)
+static bool await_change(library_watch *watch, struct watch *files)
 {
     enum { look_every_ms = 500 };
     for (;;) {
-        struct pollfd polled[] = {{.fd = watch->stop, .events = POLLIN},
-                                  {.fd = files ? watch_descriptor(files) : -1, .events = POLLIN}};
-        if (poll(polled, 2, files ? -1 : look_every_ms) < 0 && errno != EINTR)
+        struct pollfd polled[] = {
+            {.fd = watch->stop, .events = POLLIN},
+            {.fd = files ? watch_descriptor(files) : -1, .events = POLLIN},
+            {.fd = follow_up_descriptor(&watch->follow_up), .events = POLLIN}};
+        int ready = poll(polled, 3, files ? follow_up_delay_ms(&watch->follow_up) : look_every_ms);
+        if (ready < 0 && errno != EINTR)
             return false;
         if (polled[0].revents)
             return false;
         if (!files || (polled[1].revents && watch_take(files)))
             return true;
+        if (polled[2].revents)
+            follow_up_stop(&watch->follow_up);
+        else if (ready == 0)
+            follow_up_start(&watch->follow_up);
     }
 }
 
@@ -137,6 +150,7 @@ static void *run(void *data)
         kiln_error_destroy(error);
         if (!look(watch, &has_failed)) {
             goes_on = await_change(watch, files);
+            follow_up_stop(&watch->follow_up);
             has_failed = false;
         }
         struct pollfd stop = {.fd = watch->stop, .events = POLLIN};
@@ -152,6 +166,7 @@ static void watch_free(library_watch *watch)
 {
     if (watch->stop >= 0)
         close(watch->stop);
+    follow_up_destroy(&watch->follow_up);
     free(watch);
 }
 
@@ -190,8 +205,9 @@ kiln_status kiln_library_watch(kiln_library *library, const kiln_watch_options *
     if (!watch)
         return error_no_memory(error);
     *watch = (library_watch){.library = library, .options = ours};
+    bool made = follow_up_create(&watch->follow_up, watch, library, &watch->options);
     watch->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (watch->stop < 0 || session_descriptor(library->session) < 0) {
+    if (!made || watch->stop < 0 || session_descriptor(library->session) < 0) {
         int failed = errno;
         watch_free(watch);
         return error_set_errno(error, KILN_IO, KILN_PHASE_SPEC, failed, "cannot watch");
@@ -237,6 +253,7 @@ void session_watches_after_fork(kiln_session *session)
         if (!library->hot)
             continue;
         library->hot->busy = library->hot->is_prepared = false;
+        library->hot->gives_way = -1;
         hot_after_fork(library->hot->hot);
         if (library->hot->watch)
             library->hot->watch->is_orphaned = true;

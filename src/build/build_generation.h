@@ -36,6 +36,7 @@ struct generation_request {
     const bool *unknown;
     const string_list *changed; /* the inputs that differ */
     const bool *only_source;    /* of which nothing but the source itself differs */
+    bool follow_up;        /* nothing is edited: code is brought to the lines where it stands */
     image *const *earlier; /* the images of generations 1 .. number - 1; NULL: not to be linked */
 };
 

@@ -256,6 +256,7 @@ static bool ask_for_hot(const build *build, size_t index, job *job, char id[hot_
     hot->generation = generation ? generation->number : 1;
     hot->has_baseline = generation != NULL;
     hot->only_source = generation && generation->only_source[index];
+    hot->follow_up = generation && generation->follow_up;
     request->hot = hot;
     return !generation || job_attach(job, generation->baseline_fd, &hot->baseline_fd);
 }

@@ -129,7 +129,7 @@ bool run_front_end(Work &work, const DriverJob &job, FrontEnd &front, OutputByte
     return back_end.finish(instance.ExecuteAction(*action), bytes);
 }
 
-// What is skipped is not missing: nothing is said of it.
+// What is skipped is not missing: nothing is said of it (HotNames::seem_used does the rest).
 void look_for_function_edit(Work &work, DriverJob &job)
 {
     if (!function_edit_is_possible(*work.request.hot))
@@ -139,9 +139,12 @@ void look_for_function_edit(Work &work, DriverJob &job)
         return;
     function_edit_find(*work.request.hot, (*source)->getBuffer());
     if (work.request.hot->single_function)
-        job.arguments.insert(
-            job.arguments.begin(),
-            {"-Wno-undefined-internal", "-Wno-undefined-internal-type", "-Wno-unused"});
+        job.arguments.insert(job.arguments.end(),
+                             {"-Wno-undefined-internal", "-Wno-undefined-internal-type",
+                              "-Wno-undefined-inline", "-Wno-unused-private-field",
+                              "-Wno-unused-member-function", "-Wno-unused-template",
+                              "-Wno-unneeded-internal-declaration", "-Wno-unneeded-member-function",
+                              "-Wno-undefined-func-template", "-Wno-undefined-var-template"});
 }
 
 // C, C++ and LLVM IR.

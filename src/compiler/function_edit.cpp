@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace kiln
 {
@@ -54,7 +55,7 @@ size_t first_difference(const HotUnit &before, llvm::StringRef source, bool &fit
 bool function_edit_is_possible(const HotWork &work)
 {
     const HotUnit *before = work.previous();
-    return before && !work.whole && work.only_source && !before->bodies.empty();
+    return before && !work.whole && !work.follow_up && work.only_source && !before->bodies.empty();
 }
 
 void function_edit_find(HotWork &work, llvm::StringRef source)
@@ -73,6 +74,7 @@ void function_edit_find(HotWork &work, llvm::StringRef source)
     body.size = uint64_t(int64_t(body.size) + growth);
     body.digest = digest_of_part(source, body.begin, body.size);
     llvm::StringRef text = source.substr(body.begin, body.size);
+    uint64_t lines_before = std::exchange(body.lines, text.count('\n'));
     if (!text.starts_with("{") || !text.ends_with("}") || has_directive(text))
         return;
     uint64_t at = body.begin + body.size;
@@ -86,6 +88,7 @@ void function_edit_find(HotWork &work, llvm::StringRef source)
     }
     if (digest_of_part(source, at, source.size() - at) != before->after_bodies)
         return;
+    work.unit.stale_lines = before->stale_lines || bodies[edited].lines != lines_before;
     work.single_function = bodies[edited].function;
     work.unit.bodies = std::move(bodies);
     work.unit.after_bodies = before->after_bodies;
@@ -118,9 +121,9 @@ void FunctionBodies::add(const clang::FunctionDecl *function, const std::string 
         return;
     bool is_cxx = function->getLangOpts().CPlusPlus;
     bool skippable = !is_special(function) && !(is_cxx && function->isInlined());
-    bool plain = skippable && !function->isInlineSpecified() &&
-                 !has_directive(source.substr(first, last + 1 - first));
-    bodies_.push_back({name, first, last + 1 - first, 0, 0, plain, skippable});
+    llvm::StringRef text = source.substr(first, last + 1 - first);
+    bool plain = skippable && !function->isInlineSpecified() && !has_directive(text);
+    bodies_.push_back({name, first, text.size(), 0, 0, plain, skippable, text.count('\n')});
 }
 
 void FunctionBodies::finish(const clang::SourceManager &sources, bool alone)

@@ -144,8 +144,11 @@ class HotNames : public clang::ASTConsumer
     }
     bool HandleTopLevelDecl(clang::DeclGroupRef group) override
     {
-        for (clang::Decl *declaration : group)
+        for (clang::Decl *declaration : group) {
+            if (work_.single_function)
+                seem_used(declaration);
             look_at(declaration);
+        }
         return true;
     }
     void HandleInlineFunctionDefinition(clang::FunctionDecl *function) override
@@ -183,6 +186,7 @@ class HotNames : public clang::ASTConsumer
   private:
     using StaticKey = std::pair<std::string, std::string>; // function, name
 
+    void seem_used(clang::Decl *declaration);
     void look_at(clang::Decl *declaration);
     void find_in_c(clang::Decl *declaration, Finder &finder);
     void look_at_body(clang::FunctionDecl *function);
@@ -240,6 +244,22 @@ std::string HotNames::context_key(const Finder::Place &place)
     if (auto *function = llvm::dyn_cast<clang::FunctionDecl>(context))
         return mangled(function);
     return namespace_scope.str() + (owner ? owner->getQualifiedNameAsString() : "");
+}
+
+// What only skipped bodies use is not unused.
+void HotNames::seem_used(clang::Decl *declaration)
+{
+    if (auto *context = llvm::dyn_cast<clang::DeclContext>(declaration);
+        context && context->isFileContext()) {
+        for (clang::Decl *inner : context->decls())
+            seem_used(inner);
+        return;
+    }
+    auto *function = llvm::dyn_cast<clang::FunctionDecl>(declaration);
+    auto *variable = llvm::dyn_cast<clang::VarDecl>(declaration);
+    if ((function && function->isThisDeclarationADefinition()) ||
+        (variable && variable->isThisDeclarationADefinition()))
+        declaration->setIsUsed();
 }
 
 // ---- lists of before ----

@@ -98,8 +98,15 @@ class HotModule
 
     struct Plan {
         std::string name;
-        uint64_t content = 0, type = 0;
+        uint64_t content = 0, type = 0, lines = 0;
     };
+
+    // Whether the code that runs was compiled from other lines of the source.
+    bool has_moved(const Plan &plan) const
+    {
+        const HotSymbol *before = known(plan.name);
+        return before && before->lines != plan.lines;
+    }
 
     llvm::Module &module_;
     HotWork &work_;
@@ -254,10 +261,14 @@ llvm::StringRef HotModule::reference_name(const llvm::GlobalValue &value)
 
 void HotModule::digest_all()
 {
+    uint64_t lines_of_all = 0;
+    for (const llvm::Function &function : module_)
+        lines_of_all = lines_of_all * 31 + digest_.lines(function);
     for (auto &[value, plan] : plans_) {
         if (auto *function = llvm::dyn_cast<llvm::Function>(value)) {
             plan.content = digest_.function(*function);
             plan.type = digest_.signature(*function);
+            plan.lines = work_.whole ? lines_of_all : digest_.lines(*function);
         } else {
             auto *variable = llvm::cast<llvm::GlobalVariable>(value);
             plan.content = digest_.constant(*variable->getInitializer());
@@ -367,7 +378,8 @@ void HotModule::handle_function(llvm::Function &function)
                      0,
                      display_name(plan.name),
                      false,
-                     function.isWeakForLinker()};
+                     function.isWeakForLinker(),
+                     plan.lines};
     if (!before || before->kind != HotKind::Function) {
         export_definition(function, plan.name);
         hot_entry_add(function);
@@ -376,9 +388,10 @@ void HotModule::handle_function(llvm::Function &function)
     }
     symbol.defined = before->defined;
     bool is_same =
-        (before->content == plan.content && !replaces_all_) || is_thread_wrapper(plan.name);
-    if (is_same) {
+        !replaces_all_ && before->content == plan.content && !(work_.follow_up && has_moved(plan));
+    if (is_same || is_thread_wrapper(plan.name)) {
         work_.unit.symbols[plan.name] = *before;
+        work_.unit.stale_lines |= !is_thread_wrapper(plan.name) && has_moved(plan);
         make_declaration(function, plan.name);
         return;
     }
@@ -737,7 +750,8 @@ void HotModule::run()
     replaces_all_ = work_.whole && llvm::any_of(plans_, [&](const auto &item) {
                         const HotSymbol *before = known(item.second.name);
                         return llvm::isa<llvm::Function>(item.first) && before &&
-                               before->content != item.second.content;
+                               (before->content != item.second.content ||
+                                (work_.follow_up && has_moved(item.second)));
                     });
     drop_known_structors("llvm.global_ctors");
     drop_known_structors("llvm.global_dtors");

@@ -23,6 +23,7 @@ void pack_symbols(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit 
         item->display = arena.bytes(symbol.display);
         item->dynamic = symbol.dynamic;
         item->weak = symbol.weak;
+        item->lines = symbol.lines;
         message.symbols[message.n_symbols++] = item;
     }
 }
@@ -101,11 +102,13 @@ void pack_bodies(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit &
         item->before = body.before;
         item->plain = body.plain;
         item->skippable = body.skippable;
+        item->lines = body.lines;
         message.bodies[message.n_bodies++] = item;
     }
     message.after_bodies = unit.after_bodies;
     message.source_size = unit.source_size;
     message.single_function = unit.single_function;
+    message.stale_lines = unit.stale_lines;
 }
 
 void pack_notices(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit &message)
@@ -139,6 +142,7 @@ HotSymbol symbol_of(const Kiln__Wire__HotSymbol &item)
     symbol.display = view(item.display).str();
     symbol.dynamic = item.dynamic;
     symbol.weak = item.weak;
+    symbol.lines = item.lines;
     return symbol;
 }
 
@@ -197,11 +201,12 @@ HotUnit unit_of(const Kiln__Wire__HotUnit &message)
     for (size_t i = 0; i < message.n_bodies; i++) {
         const Kiln__Wire__HotBody &item = *message.bodies[i];
         unit.bodies.push_back({view(item.function).str(), item.begin, item.size, item.digest,
-                               item.before, bool(item.plain), bool(item.skippable)});
+                               item.before, bool(item.plain), bool(item.skippable), item.lines});
     }
     unit.after_bodies = message.after_bodies;
     unit.source_size = message.source_size;
     unit.single_function = message.single_function;
+    unit.stale_lines = message.stale_lines;
     return unit;
 }
 

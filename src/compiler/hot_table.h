@@ -44,6 +44,7 @@ struct HotSymbol {
     uint64_t content = 0, type = 0, size = 0;
     std::string display;
     bool dynamic = false, weak = false;
+    uint64_t lines = 0;
 };
 
 struct HotStatic {
@@ -84,6 +85,7 @@ struct HotBody {
     std::string function;
     uint64_t begin = 0, size = 0, digest = 0, before = 0;
     bool plain = false, skippable = false;
+    uint64_t lines = 0;
 };
 
 struct HotNotice {
@@ -103,7 +105,7 @@ struct HotUnit {
     std::set<uint32_t> needs;
     std::vector<HotBody> bodies;
     uint64_t after_bodies = 0, source_size = 0;
-    bool single_function = false;
+    bool single_function = false, stale_lines = false;
 };
 
 // The newest tables of all units of a library, before the generation at hand.
@@ -132,6 +134,7 @@ struct HotWork {
     uint32_t generation = 1;
     bool whole = false;
     bool only_source = false;
+    bool follow_up = false;
     // The only function whose body differs, where it is compiled alone (function_edit.h): then
     // unit.bodies are settled before the compilation.
     std::optional<std::string> single_function;

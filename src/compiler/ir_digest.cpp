@@ -5,6 +5,7 @@
 #include "compiler/ir_digest.h"
 
 #include "llvm/IR/Constants.h"
+#include "llvm/IR/DebugInfoMetadata.h"
 #include "llvm/IR/DerivedTypes.h"
 #include "llvm/IR/GetElementPtrTypeIterator.h"
 #include "llvm/IR/GlobalIFunc.h"
@@ -322,6 +323,24 @@ uint64_t IrDigest::function(const llvm::Function &function)
         add(bytes, numbers_.lookup(&block));
         for (const llvm::Instruction &instruction : block)
             add_instruction(bytes, instruction);
+    }
+    return digest_of_bytes(bytes);
+}
+
+uint64_t IrDigest::lines(const llvm::Function &function)
+{
+    Bytes bytes;
+    const llvm::DISubprogram *program = function.getSubprogram();
+    if (!program)
+        return 0;
+    add(bytes, program->getLine());
+    add(bytes, program->getScopeLine());
+    for (const llvm::BasicBlock &block : function) {
+        for (const llvm::Instruction &instruction : block) {
+            const llvm::DebugLoc &place = instruction.getDebugLoc();
+            add(bytes, place ? place.getLine() : 0);
+            add(bytes, place ? place.getCol() : 0);
+        }
     }
     return digest_of_bytes(bytes);
 }

@@ -25,6 +25,8 @@ class IrDigest
 
     // Of the body, with all attributes; never 0.
     uint64_t function(const llvm::Function &function);
+    // Of the places in the source that its debug information names; 0: it has none.
+    uint64_t lines(const llvm::Function &function);
     // Of the type alone, calling convention included.
     uint64_t signature(const llvm::Function &function);
     // Of an initialiser; never 0.

@@ -231,6 +231,7 @@ bool Job::hot_work(const Kiln__Wire__HotRequest &message, HotWork &work) const
     work.generation = message.generation;
     work.whole = message.whole;
     work.only_source = message.only_source;
+    work.follow_up = message.follow_up;
     work.unit_name = view(message.unit).str();
     if (!message.has_baseline)
         return true;
@@ -252,6 +253,8 @@ bool Job::compile(const wire_frame &frame)
     request.codegen_units = compile->codegen_units;
     request.hot = compile->hot ? &hot : nullptr;
     CompileResult result;
+    if (hot.follow_up)
+        lower_priority();
     if (!refuse_if_not_set_up(result.diagnostics)) {
         TimeLimit limit;
         result = kiln::compile(request, surroundings_);

@@ -196,6 +196,11 @@ double TimeLimit::seconds()
     return seconds_a_request;
 }
 
+void lower_priority()
+{
+    setpriority(PRIO_PROCESS, 0, 10);
+}
+
 ChildProcess ChildProcess::fork_waiting()
 {
     ChildProcess child;

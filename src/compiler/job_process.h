@@ -42,6 +42,9 @@ class TimeLimit
     TimeLimit &operator=(const TimeLimit &) = delete;
 };
 
+// In a job's process: leave the processors to others from now on.
+void lower_priority();
+
 // A forked child, waiting or at work. Owns its descriptors; not its life: see end().
 class ChildProcess
 {

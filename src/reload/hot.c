@@ -267,6 +267,16 @@ uint32_t hot_generation(hot *hot)
     return number;
 }
 
+bool hot_is_stale(hot *hot)
+{
+    bool found = false;
+    pthread_mutex_lock(&hot->mutex);
+    for (size_t i = 0; !found && i < hot->unit_count; i++)
+        found = hot->units[i].is_stale && hot->units[i].inputs.result_count;
+    pthread_mutex_unlock(&hot->mutex);
+    return found;
+}
+
 void hot_after_fork(hot *hot)
 {
     pthread_mutex_init(&hot->mutex, NULL);

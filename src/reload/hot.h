@@ -10,7 +10,10 @@
  *     hot_find_edits -> hot_compile -> hot_publish
  *
  * Each step changes the library only when it succeeds, and only the last one changes what runs: so
- * a library whose edit failed stays as it is, and is found edited again. One thread at a time works
+ * a library whose edit failed stays as it is, and is found edited again.
+ *
+ * A *follow-up* goes the same way for units that are not edited, but of which code stands at other
+ * lines of the source now than it was compiled from, since what stands before it was edited. One thread at a time works
  * on a hot library, which is the caller's to see to; any number may run its code, and may ask for
  * its symbols, images, inputs and generation. */
 #ifndef KILN_RELOAD_HOT_H
@@ -31,8 +34,9 @@ typedef struct hot_policy {
     kiln_library *library; /* for migrate */
 } hot_policy;
 
-/* What a reload is about, from step to step. Zero-initialised. */
+/* What a reload is about, from step to step. Zero-initialised, but for follow_up. */
 typedef struct hot_edit {
+    bool follow_up; /* the caller's: look for such units instead of edited ones */
     bool *edited, *unknown, *only_source; /* one a unit of the build: see build_generation.h */
     size_t edited_count;
     unit_report *reports; /* one a unit of the build */
@@ -49,6 +53,7 @@ typedef struct hot_report {
     uint32_t generation; /* 0: there was nothing to do */
     double publish_seconds;
     string_list files, functions;
+    size_t moved; /* functions that a follow-up published; these are not among the others */
     struct hot_notice {
         uint32_t kind; /* wire.proto's HotNoticeKind */
         char *symbol, *display, *detail, *variable;
@@ -74,7 +79,11 @@ uint32_t hot_generation(hot *hot);
  * images: NULL to count them. They live as long as the hot library. */
 size_t hot_images(hot *hot, image **images);
 
-/* Which units' inputs are not as they were when the unit was compiled last. The build was begun. */
+/* Whether a follow-up would find anything. */
+bool hot_is_stale(hot *hot);
+
+/* Which units' inputs are not as they were when the unit was compiled last; of a follow-up, which
+ * units are stale, and not edited. The build was begun. */
 kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **error);
 
 /* Compile and link what was edited. Errors: any of a build's; REFUSED: the edit cannot take effect
@@ -87,8 +96,8 @@ kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_ed
 kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, size_t symbol_count,
                         bool global, hot_report *report, kiln_error **error);
 
-/* Lead the entries that the newest publication changed back to what they led to before. NOT_FOUND:
- * there is none. */
+/* Lead the entries that the newest edit changed back to what they led to before; follow-ups stay.
+ * NOT_FOUND: there is none. */
 kiln_status hot_roll_back(hot *hot, hot_report *report, kiln_error **error);
 
 /* Give a variable the initial value that its source has now. display or symbol name. Errors:

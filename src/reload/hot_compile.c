@@ -18,6 +18,17 @@ static bool add_files(hot_edit *edit, const string_list *paths)
     return true;
 }
 
+/* Whether one file differs, and is the unit's source. */
+static bool is_only_source(const string_list *differences, const build *build, const unit *unit)
+{
+    if (differences->count != 1)
+        return false;
+    char *source = path_join(build->spec->directory, unit->path);
+    bool is_source = source && strcmp(source, differences->items[0]) == 0;
+    free(source);
+    return is_source;
+}
+
 /* Whether the inputs of a unit, or of the whole library, are as they were; what differs is added to
  * the edit's files. *no_memory: it could not be. */
 static bool inputs_hold(record *inputs, const build *build, hot_edit *edit, const unit *unit,
@@ -29,14 +40,25 @@ static bool inputs_hold(record *inputs, const build *build, hot_edit *edit, cons
     record_check_report report = {0};
     bool holds = record_check(inputs, 0, &options, &report);
     *no_memory |= !add_files(edit, &differences);
-    if (unit && differences.count == 1) {
-        char *source = path_join(build->spec->directory, unit->path);
-        *only_source = source && strcmp(source, differences.items[0]) == 0;
-        free(source);
-    }
+    if (unit)
+        *only_source = is_only_source(&differences, build, unit);
     free(report.mismatch);
     string_list_destroy(&differences);
     return holds;
+}
+
+static kiln_status find_stale(hot *hot, const build *build, hot_edit *edit, kiln_error **error)
+{
+    bool no_memory = false, only_source;
+    for (size_t i = 0; i < edit->unit_count; i++) {
+        hot_unit *unit = *edit->reports[i].id ? hot_find_unit(hot, edit->reports[i].id) : NULL;
+        if (!unit || !unit->is_stale || !unit->inputs.result_count)
+            continue;
+        edit->edited[i] = inputs_hold(&unit->inputs, build, edit, NULL, &only_source, &no_memory);
+        edit->edited_count += edit->edited[i];
+    }
+    string_list_destroy(&edit->files);
+    return no_memory ? error_no_memory(error) : KILN_OK;
 }
 
 kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **error)
@@ -51,9 +73,12 @@ kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **
         return error_no_memory(error);
     edit->unit_count = count;
     bool no_memory = false;
+    if (edit->follow_up)
+        return find_stale(hot, build, edit, error);
     /* Of units that came from the cache as one image nothing is known but what they read together. */
-    bool whole_holds = hot->first_inputs.result_count && hot->generation_count == 1 &&
-                       inputs_hold(&hot->first_inputs, build, edit, NULL, NULL, &no_memory);
+    bool whole_is_known = hot->first_inputs.result_count && hot->generation_count == 1;
+    bool whole_holds =
+        whole_is_known && inputs_hold(&hot->first_inputs, build, edit, NULL, NULL, &no_memory);
     for (size_t i = 0; i < count; i++) {
         if (!*edit->reports[i].id)
             continue;
@@ -63,8 +88,12 @@ kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **
         else if (unit->inputs.result_count)
             edit->edited[i] = !inputs_hold(&unit->inputs, build, edit, &build->units.items[i],
                                            &edit->only_source[i], &no_memory);
-        else
+        else {
             edit->edited[i] = edit->unknown[i] = !whole_holds;
+            /* Only a whole that was checked has told all of its differences. */
+            edit->only_source[i] = whole_is_known && !whole_holds &&
+                                   is_only_source(&edit->files, build, &build->units.items[i]);
+        }
         edit->edited_count += edit->edited[i];
     }
     return no_memory ? error_no_memory(error) : KILN_OK;
@@ -183,6 +212,7 @@ kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_ed
                                       .unknown = edit->unknown,
                                       .changed = &edit->files,
                                       .only_source = edit->only_source,
+                                      .follow_up = edit->follow_up,
                                       .earlier = earlier};
         build->generation = &request;
         build->unit_reports = edit->reports;
@@ -196,7 +226,7 @@ kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_ed
         status = error_no_memory(error);
     if (status == KILN_OK)
         status = check_notices(edit, build->spec->name, policy, error);
-    if (status != KILN_OK)
+    if (status != KILN_OK && !edit->follow_up)
         keep_failed(hot, edit);
     if (baseline >= 0)
         close(baseline);

@@ -66,9 +66,19 @@ static kiln_status lost_symbol(const Kiln__Wire__HotSymbol *symbol, kiln_error *
                      (const char *)symbol->name.data);
 }
 
+/* A follow-up changes places, not functions. */
+static kiln_status tell_function(hot_report *report, const Kiln__Wire__HotSymbol *symbol,
+                                 bool is_follow_up, kiln_error **error)
+{
+    report->moved += is_follow_up;
+    if (is_follow_up || string_list_take(&report->functions, hot_string(symbol->display)))
+        return KILN_OK;
+    return error_no_memory(error);
+}
+
 static kiln_status add_change(const hot *hot, const Kiln__Wire__HotSymbol *symbol,
-                              const loaded *newest, changes *changes, hot_report *report,
-                              kiln_error **error)
+                              const loaded *newest, bool is_follow_up, changes *changes,
+                              hot_report *report, kiln_error **error)
 {
     bool is_function = symbol->kind == KILN__WIRE__HOT_KIND__HOT_FUNCTION;
     bool is_constant = symbol->kind == KILN__WIRE__HOT_KIND__HOT_CONSTANT;
@@ -87,10 +97,9 @@ static kiln_status add_change(const hot *hot, const Kiln__Wire__HotSymbol *symbo
         return add_constant(changes, place, body, symbol->size) ? KILN_OK : error_no_memory(error);
     if (symbol->weak && is_known(changes, place))
         return KILN_OK;
-    return add_patch(changes, place, body) &&
-                   string_list_take(&report->functions, hot_string(symbol->display))
-               ? KILN_OK
-               : error_no_memory(error);
+    if (!add_patch(changes, place, body))
+        return error_no_memory(error);
+    return tell_function(report, symbol, is_follow_up, error);
 }
 
 static kiln_status gather_changes(const hot *hot, const hot_edit *edit, const loaded *newest,
@@ -105,11 +114,10 @@ static kiln_status gather_changes(const hot *hot, const hot_edit *edit, const lo
             if (symbol->changed != number)
                 continue;
             if (symbol->defined < number && symbol->body.len)
-                status = add_change(hot, symbol, newest, changes, report, error);
+                status = add_change(hot, symbol, newest, edit->follow_up, changes, report, error);
             else if (symbol->defined == number &&
-                     symbol->kind == KILN__WIRE__HOT_KIND__HOT_FUNCTION &&
-                     !string_list_take(&report->functions, hot_string(symbol->display)))
-                status = error_no_memory(error);
+                     symbol->kind == KILN__WIRE__HOT_KIND__HOT_FUNCTION)
+                status = tell_function(report, symbol, edit->follow_up, error);
             if (status != KILN_OK)
                 return status;
         }
@@ -171,6 +179,7 @@ static void keep_tables(hot *hot, hot_edit *edit)
         report->inputs = (record){0};
         if (!report->table)
             continue;
+        unit->is_stale = edit->tables[i] && edit->tables[i]->stale_lines;
         free(unit->table);
         unit->table = report->table;
         unit->table_size = report->table_size;
@@ -255,6 +264,7 @@ kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, si
         return status;
     }
     made.image = image_retain(edit->image);
+    made.is_follow_up = edit->follow_up;
     made.brings_symbols = brings_symbols(edit, (uint32_t)hot->generation_count + 1);
     keep(hot, &made, edit);
     report->generation = (uint32_t)hot->generation_count;
@@ -263,16 +273,26 @@ kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, si
 
 /* ---- the way back ---- */
 
+static bool has_published(const generation *generation, const void *entry)
+{
+    for (size_t i = 0; i < generation->publication_count; i++)
+        if (generation->publications[i].entry == entry)
+            return true;
+    return false;
+}
+
 /* The functions that a generation changed are to be compiled again by the next one, whatever their
- * sources say. false when out of memory. */
-static bool forget_functions(hot *hot, hot_unit *unit, uint32_t number, hot_report *report)
+ * sources say; a follow-up may have published them once more since then. false when out of memory. */
+static bool forget_functions(hot *hot, hot_unit *unit, const generation *generation,
+                             hot_report *report)
 {
     Kiln__Wire__HotUnit *table = kiln__wire__hot_unit__unpack(NULL, unit->table_size, unit->table);
     bool changed = false, done = table != NULL;
     for (size_t i = 0; done && i < table->n_symbols; i++) {
         Kiln__Wire__HotSymbol *symbol = table->symbols[i];
-        if (symbol->kind != KILN__WIRE__HOT_KIND__HOT_FUNCTION || symbol->changed != number ||
-            symbol->defined == number)
+        if (symbol->kind != KILN__WIRE__HOT_KIND__HOT_FUNCTION ||
+            symbol->changed == symbol->defined ||
+            !has_published(generation, hot_place_of(hot, symbol)))
             continue;
         symbol->content = 0;
         changed = true;
@@ -300,7 +320,8 @@ static bool forget_functions(hot *hot, hot_unit *unit, uint32_t number, hot_repo
 kiln_status hot_roll_back(hot *hot, hot_report *report, kiln_error **error)
 {
     size_t number = hot->generation_count;
-    while (number > 1 && hot->generations[number - 1].rolled_back)
+    while (number > 1 &&
+           (hot->generations[number - 1].rolled_back || hot->generations[number - 1].is_follow_up))
         number--;
     if (number <= 1)
         return error_set(error, KILN_NOT_FOUND, KILN_PHASE_BIND,
@@ -312,7 +333,7 @@ kiln_status hot_roll_back(hot *hot, hot_report *report, kiln_error **error)
         if (!add_patch(&changes, newest->publications[i].entry, newest->publications[i].before))
             status = error_no_memory(error);
     for (size_t i = 0; status == KILN_OK && i < hot->unit_count; i++)
-        if (hot->units[i].table && !forget_functions(hot, &hot->units[i], (uint32_t)number, report))
+        if (hot->units[i].table && !forget_functions(hot, &hot->units[i], newest, report))
             status = error_no_memory(error);
     if (status == KILN_OK)
         status = patch_publish(changes.patches, changes.patch_count, error);

@@ -10,6 +10,7 @@
 typedef struct hot_unit {
     char id[hot_unit_id_size];
     record inputs;  /* empty: not known */
+    bool is_stale;  /* wire.proto's HotUnit.stale_lines */
     uint8_t *table; /* packed HotUnit */
     size_t table_size;
 } hot_unit;
@@ -26,6 +27,7 @@ typedef struct generation {
     publication *publications;
     size_t publication_count, publication_capacity;
     bool rolled_back;
+    bool is_follow_up;
     bool brings_symbols; /* that others can refer to */
 } generation;
 

@@ -357,6 +357,48 @@ TEST(alone_in_cxx)
     edit_end(&e);
 }
 
+/* What only skipped bodies use is no reason to warn, and what is wrong within the edited one is. */
+TEST(alone_with_every_warning)
+{
+    static const char *const strict[] = {"-Weverything",
+                                         "-Werror",
+                                         "-Wno-c++98-compat",
+                                         "-Wno-pre-c++14-compat",
+                                         "-Wno-missing-prototypes",
+                                         "-Wno-unsafe-buffer-usage",
+                                         "-Wno-padded",
+                                         "-Wno-global-constructors",
+                                         "-Wno-exit-time-destructors",
+                                         NULL};
+    static const char text[] =
+        "namespace {\nint used = 1;\nconst int limit = 2;\nint helper();\n"
+        "struct thing { int get() const; int other() const; explicit thing(int n) : n_(n) {}\n"
+        "  private: int n_; };\n"
+        "template <class T> T twice(T x) { return x + x; }\n"
+        "int thing::get() const { return n_ + other(); }\n"
+        "int thing::other() const { return used + limit; }\n"
+        "int helper() { return twice(thing(3).get()); }\n}\n"
+        "static inline int inlined() { return 5; }\n"
+        "int user() { return helper() + inlined(); }\n"
+        "int edited() { return 0; }\n"
+        "extern \"C\" int run() { return edited() + user(); }\n";
+    editing e = {.path = scratch("lib.cpp")};
+    write_file(e.path, text);
+    kiln_spec *spec = spec_of_file("lib", e.path);
+    kiln_spec_add_arguments(spec, KILN_PRIVATE, strict);
+    edit_begin_spec(&e, spec);
+    CHECK_INT(edit_int(&e, "run"), 17);
+    edit_replace(&e, text, "return 0", "return 100");
+    CHECK_INT(edit_int(&e, "run"), 117);
+    CHECK_INT(kiln_reload_function_count(e.report), edit_mode() == KILN_HOT_ISLANDS ? 1 : 3);
+    char *wrong = replaced(text, "return 0", "int unused; return 200");
+    free(edit_save_fails(&e, wrong, KILN_COMPILE));
+    edit_replace(&e, text, "return 0", "return 300");
+    CHECK_INT(edit_int(&e, "run"), 317);
+    free(wrong);
+    edit_end(&e);
+}
+
 TEST(constructors_run_once)
 {
     editing e;
