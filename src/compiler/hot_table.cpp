@@ -12,15 +12,15 @@ void pack_symbols(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit 
     message.symbols = arena.array<Kiln__Wire__HotSymbol *>(unit.symbols.size());
     for (const auto &[name, symbol] : unit.symbols) {
         auto *item = arena.make(kiln__wire__hot_symbol__init);
-        item->name = arena.bytes(symbol.name);
+        item->name = arena.string(symbol.name);
         item->kind = Kiln__Wire__HotKind(symbol.kind);
         item->defined = symbol.defined;
         item->changed = symbol.changed;
-        item->body = arena.bytes(symbol.body);
+        item->body = arena.string(symbol.body);
         item->content = symbol.content;
         item->type = symbol.type;
         item->size = symbol.size;
-        item->display = arena.bytes(symbol.display);
+        item->display = arena.string(symbol.display);
         item->dynamic = symbol.dynamic;
         item->weak = symbol.weak;
         item->lines = symbol.lines;
@@ -117,10 +117,10 @@ void pack_notices(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit 
     for (const HotNotice &notice : unit.notices) {
         auto *item = arena.make(kiln__wire__hot_notice__init);
         item->kind = Kiln__Wire__HotNoticeKind(notice.kind);
-        item->symbol = arena.bytes(notice.symbol);
-        item->display = arena.bytes(notice.display);
-        item->detail = arena.bytes(notice.detail);
-        item->variable = arena.bytes(notice.variable);
+        item->symbol = arena.string(notice.symbol);
+        item->display = arena.string(notice.display);
+        item->detail = arena.string(notice.detail);
+        item->variable = arena.string(notice.variable);
         message.notices[message.n_notices++] = item;
     }
     message.needs = arena.array<uint32_t>(unit.needs.size());
@@ -131,15 +131,15 @@ void pack_notices(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit 
 HotSymbol symbol_of(const Kiln__Wire__HotSymbol &item)
 {
     HotSymbol symbol;
-    symbol.name = view(item.name).str();
+    symbol.name = item.name;
     symbol.kind = HotKind(item.kind);
     symbol.defined = item.defined;
     symbol.changed = item.changed;
-    symbol.body = view(item.body).str();
+    symbol.body = item.body;
     symbol.content = item.content;
     symbol.type = item.type;
     symbol.size = item.size;
-    symbol.display = view(item.display).str();
+    symbol.display = item.display;
     symbol.dynamic = item.dynamic;
     symbol.weak = item.weak;
     symbol.lines = item.lines;
@@ -193,9 +193,8 @@ HotUnit unit_of(const Kiln__Wire__HotUnit &message)
     }
     for (size_t i = 0; i < message.n_notices; i++) {
         const Kiln__Wire__HotNotice &item = *message.notices[i];
-        unit.notices.push_back({HotNoticeKind(item.kind), view(item.symbol).str(),
-                                view(item.display).str(), view(item.detail).str(),
-                                view(item.variable).str()});
+        unit.notices.push_back(
+            {HotNoticeKind(item.kind), item.symbol, item.display, item.detail, item.variable});
     }
     unit.needs.insert(message.needs, message.needs + message.n_needs);
     for (size_t i = 0; i < message.n_bodies; i++) {

@@ -287,7 +287,9 @@ kiln_status load_close_together(loaded **libraries, size_t count)
                   os_load(mapped_image_path(root), false, &handle, &words) == 0;
     free(words);
     free(paths);
-    kiln_status status = opened ? KILN_OK : KILN_PENDING;
+    kiln_status status = opened ? KILN_OK : KILN_NO_MEMORY;
+    if (!opened)
+        mapped_image_release(root);
     for (size_t i = 0; opened && i < count; i++)
         load_close(libraries[i]);
     if (opened) {

@@ -56,7 +56,7 @@ kiln_status load_close(loaded *library);
 
 /* Close several libraries of which each may call into any other, whatever their images need: all
  * destructors run before the first image leaves. libraries[i] may be NULL. OK or PENDING as above,
- * for all of them. */
+ * for all of them; NO_MEMORY where the system's loader has no room for that: then none is closed. */
 kiln_status load_close_together(loaded **libraries, size_t count);
 
 /* Let go what has become free since it was closed. The number of images that are still waiting;

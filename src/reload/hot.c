@@ -38,11 +38,6 @@ void hot_report_destroy(hot_report *report)
     *report = (hot_report){0};
 }
 
-char *hot_string(ProtobufCBinaryData bytes)
-{
-    return strndup(bytes.len ? (const char *)bytes.data : "", bytes.len);
-}
-
 /* ---- the first generation ---- */
 
 hot_unit *hot_find_unit(const hot *hot, const char *id)
@@ -94,13 +89,10 @@ void *hot_place_of(const hot *hot, const Kiln__Wire__HotSymbol *symbol)
     if (symbol->defined == 0 || symbol->defined > hot->generation_count)
         return NULL;
     const generation *generation = &hot->generations[symbol->defined - 1];
-    bool is_remade = symbol->kind != KILN__WIRE__HOT_KIND__HOT_FUNCTION && symbol->body.len &&
+    bool is_remade = symbol->kind != KILN__WIRE__HOT_KIND__HOT_FUNCTION && *symbol->body &&
                      symbol->defined == symbol->changed;
-    char *name = hot_string(is_remade ? symbol->body : symbol->name);
-    void *address =
-        name && generation->loaded ? load_symbol_address(generation->loaded, name) : NULL;
-    free(name);
-    return address;
+    const char *name = is_remade ? symbol->body : symbol->name;
+    return generation->loaded ? load_symbol_address(generation->loaded, name) : NULL;
 }
 
 /* Every entry has to have its form; and the system has to let one of them be written. */
@@ -119,11 +111,10 @@ static kiln_status check_entries(const hot *hot, const char *name, kiln_error **
                 continue;
             void *entry = hot_place_of(hot, symbol);
             if (entry && !os_entry_is_patchable(entry))
-                status =
-                    error_set(error, KILN_UNSUPPORTED, KILN_PHASE_BIND,
-                              "library '%s' cannot be loaded hot: the entry of '%.*s' does not "
-                              "have the form that can be patched",
-                              name, (int)symbol->display.len, (const char *)symbol->display.data);
+                status = error_set(error, KILN_UNSUPPORTED, KILN_PHASE_BIND,
+                                   "library '%s' cannot be loaded hot: the entry of '%s' does not "
+                                   "have the form that can be patched",
+                                   name, symbol->display);
             else if (entry && os_entry_target(entry))
                 status = error_set(error, KILN_UNSUPPORTED, KILN_PHASE_BIND,
                                    "library '%s' is loaded hot by another session of this process, "
@@ -179,7 +170,7 @@ static bool may_stay(const hot *hot)
             kiln__wire__hot_unit__unpack(NULL, hot->units[i].table_size, hot->units[i].table);
         for (size_t k = 0; table && !found && k < table->n_symbols; k++) {
             const Kiln__Wire__HotSymbol *symbol = table->symbols[k];
-            bool is_guard = symbol->name.len > 4 && memcmp(symbol->name.data, "_ZGV", 4) == 0;
+            bool is_guard = strncmp(symbol->name, "_ZGV", 4) == 0;
             found = symbol->kind == KILN__WIRE__HOT_KIND__HOT_THREAD_LOCAL &&
                     (symbol->dynamic || is_guard);
         }
@@ -193,35 +184,44 @@ static bool may_stay(const hot *hot)
 /* Every entry to its first body. */
 static kiln_status lead_back(const hot *hot)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < hot->generation_count; i++)
-        count += hot->generations[i].publication_count;
-    patch *patches = calloc(count + 1, sizeof *patches);
-    if (!patches)
+    kiln_status status = KILN_OK;
+    for (size_t i = 0; status == KILN_OK && i < hot->generation_count; i++)
+        for (size_t k = 0; status == KILN_OK && k < hot->generations[i].publication_count; k++)
+            status = patch_publish_one(hot->generations[i].publications[k].entry, NULL, NULL);
+    return status;
+}
+
+static kiln_status close_together(const hot *hot)
+{
+    loaded **libraries = calloc(hot->generation_count + 1, sizeof *libraries);
+    if (!libraries)
         return KILN_NO_MEMORY;
-    count = 0;
     for (size_t i = 0; i < hot->generation_count; i++)
-        for (size_t k = 0; k < hot->generations[i].publication_count; k++)
-            patches[count++].entry = hot->generations[i].publications[k].entry;
-    kiln_status status = patch_publish(patches, count, NULL);
-    free(patches);
+        libraries[i] = hot->generations[i].loaded;
+    kiln_status status = load_close_together(libraries, hot->generation_count);
+    free(libraries);
+    return status;
+}
+
+/* From the newest to the oldest: nobody refers to what came later when every entry leads to its first
+ * body. This needs no memory. */
+static kiln_status close_one_by_one(const hot *hot)
+{
+    kiln_status status = lead_back(hot) == KILN_OK ? KILN_OK : KILN_PENDING;
+    for (size_t i = hot->generation_count; status != KILN_PENDING && i > 0; i--)
+        if (hot->generations[i - 1].loaded)
+            status = load_close(hot->generations[i - 1].loaded);
     return status;
 }
 
 kiln_status hot_close(hot *hot)
 {
-    if (hot->generation_count > 1 && may_stay(hot) && lead_back(hot) != KILN_OK)
+    if (hot->generation_count == 1)
+        return load_close(hot->generations[0].loaded);
+    if (may_stay(hot) && lead_back(hot) != KILN_OK)
         return KILN_PENDING;
-    loaded **libraries = calloc(hot->generation_count + 1, sizeof *libraries);
-    if (!libraries)
-        return KILN_PENDING;
-    for (size_t i = 0; i < hot->generation_count; i++) {
-        libraries[i] = hot->generations[i].loaded;
-        hot->generations[i].loaded = NULL;
-    }
-    kiln_status status = load_close_together(libraries, hot->generation_count);
-    free(libraries);
-    return status;
+    kiln_status status = close_together(hot);
+    return status == KILN_NO_MEMORY ? close_one_by_one(hot) : status;
 }
 
 void hot_destroy(hot *hot)

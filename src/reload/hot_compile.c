@@ -163,12 +163,9 @@ static kiln_status check_notices(const hot_edit *edit, const char *name, const h
             const Kiln__Wire__HotNotice *notice = table->notices[k];
             if (!is_refused(notice, policy) || ++refused > told_at_most)
                 continue;
-            text_format(&words, "\n  %.*s: %.*s", (int)notice->display.len,
-                        (const char *)notice->display.data, (int)notice->detail.len,
-                        (const char *)notice->detail.data);
-            if (notice->variable.len)
-                text_format(&words, " (the variable '%.*s' holds it)", (int)notice->variable.len,
-                            (const char *)notice->variable.data);
+            text_format(&words, "\n  %s: %s", notice->display, notice->detail);
+            if (*notice->variable)
+                text_format(&words, " (the variable '%s' holds it)", notice->variable);
         }
     }
     if (refused > told_at_most)

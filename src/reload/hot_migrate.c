@@ -18,11 +18,6 @@ typedef struct migrating {
     kiln_error **error;
 } migrating;
 
-static bool bytes_equal(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
-{
-    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
-}
-
 static bool is_for_migration(const Kiln__Wire__HotNotice *notice)
 {
     return notice->kind == KILN__WIRE__HOT_NOTICE_KIND__HOT_LAYOUT_CHANGED ||
@@ -38,8 +33,8 @@ static bool is_told(const hot_edit *edit, size_t table, size_t index)
         size_t count = !edit->tables[i] ? 0 : i == table ? index : edit->tables[i]->n_notices;
         for (size_t k = 0; k < count; k++) {
             const Kiln__Wire__HotNotice *other = edit->tables[i]->notices[k];
-            if (other->kind == notice->kind && bytes_equal(&other->symbol, &notice->symbol) &&
-                bytes_equal(&other->variable, &notice->variable))
+            if (other->kind == notice->kind && strcmp(other->symbol, notice->symbol) == 0 &&
+                strcmp(other->variable, notice->variable) == 0)
                 return true;
         }
     }
@@ -57,12 +52,11 @@ static void place_after(const migrating *migrating, const Kiln__Wire__HotSymbol 
         for (size_t k = 0; table && k < table->n_symbols; k++) {
             const Kiln__Wire__HotSymbol *symbol = table->symbols[k];
             if (symbol->defined != migrating->hot->generation_count + 1 ||
-                !bytes_equal(&symbol->name, &now->name))
+                strcmp(symbol->name, now->name) != 0)
                 continue;
-            char *name = hot_string(symbol->body.len ? symbol->body : symbol->name);
-            migration->to = name ? load_symbol_address(migrating->newest, name) : NULL;
+            migration->to =
+                load_symbol_address(migrating->newest, *symbol->body ? symbol->body : symbol->name);
             migration->to_size = symbol->size;
-            free(name);
             return;
         }
     }
@@ -139,20 +133,12 @@ static kiln_status migrate_variables(const migrating *migrating, const char *nam
 static kiln_status migrate_one(const migrating *migrating, const Kiln__Wire__HotNotice *notice)
 {
     bool is_type = notice->kind == KILN__WIRE__HOT_NOTICE_KIND__HOT_TYPE_CHANGED;
-    char *display = hot_string(notice->display), *detail = hot_string(notice->detail);
-    char *variable = hot_string(is_type ? notice->symbol : notice->variable);
     const kiln_migration migration = {.size = sizeof migration,
                                       .kind = (kiln_notice_kind)notice->kind,
-                                      .type = is_type ? "" : display,
-                                      .detail = detail,
-                                      .variable = is_type ? display : variable};
-    kiln_status status = display && detail && variable
-                             ? migrate_variables(migrating, variable, &migration)
-                             : error_no_memory(migrating->error);
-    free(display);
-    free(detail);
-    free(variable);
-    return status;
+                                      .type = is_type ? "" : notice->display,
+                                      .detail = notice->detail,
+                                      .variable = is_type ? notice->display : notice->variable};
+    return migrate_variables(migrating, is_type ? notice->symbol : notice->variable, &migration);
 }
 
 kiln_status hot_migrate(const hot *hot, const hot_edit *edit, const loaded *newest,

@@ -17,10 +17,10 @@ static bool add_notice(hot_report *report, const Kiln__Wire__HotNotice *notice)
     if (!place)
         return false;
     place->kind = notice->kind;
-    place->symbol = hot_string(notice->symbol);
-    place->display = hot_string(notice->display);
-    place->detail = hot_string(notice->detail);
-    place->variable = hot_string(notice->variable);
+    place->symbol = strdup(notice->symbol);
+    place->display = strdup(notice->display);
+    place->detail = strdup(notice->detail);
+    place->variable = strdup(notice->variable);
     return place->symbol && place->display && place->detail && place->variable;
 }
 
@@ -62,8 +62,7 @@ static bool is_known(const changes *changes, const void *entry)
 static kiln_status lost_symbol(const Kiln__Wire__HotSymbol *symbol, kiln_error **error)
 {
     return error_set(error, KILN_INTERNAL, KILN_PHASE_BIND,
-                     "'%.*s' is in no generation that should have it", (int)symbol->name.len,
-                     (const char *)symbol->name.data);
+                     "'%s' is in no generation that should have it", symbol->name);
 }
 
 /* A follow-up changes places, not functions. */
@@ -71,7 +70,7 @@ static kiln_status tell_function(hot_report *report, const Kiln__Wire__HotSymbol
                                  bool is_follow_up, kiln_error **error)
 {
     report->moved += is_follow_up;
-    if (is_follow_up || string_list_take(&report->functions, hot_string(symbol->display)))
+    if (is_follow_up || string_list_add(&report->functions, symbol->display))
         return KILN_OK;
     return error_no_memory(error);
 }
@@ -85,12 +84,7 @@ static kiln_status add_change(const hot *hot, const Kiln__Wire__HotSymbol *symbo
     void *place = is_function || is_constant ? hot_place_of(hot, symbol) : NULL;
     if (!is_function && !is_constant)
         return KILN_OK;
-    char *body_name = hot_string(symbol->body);
-    const void *body = body_name ? load_symbol_address(newest, body_name) : NULL;
-    bool no_memory = !body_name;
-    free(body_name);
-    if (no_memory)
-        return error_no_memory(error);
+    const void *body = load_symbol_address(newest, symbol->body);
     if (!place || !body)
         return lost_symbol(symbol, error);
     if (is_constant)
@@ -113,7 +107,7 @@ static kiln_status gather_changes(const hot *hot, const hot_edit *edit, const lo
             kiln_status status = KILN_OK;
             if (symbol->changed != number)
                 continue;
-            if (symbol->defined < number && symbol->body.len)
+            if (symbol->defined < number && *symbol->body)
                 status = add_change(hot, symbol, newest, edit->follow_up, changes, report, error);
             else if (symbol->defined == number &&
                      symbol->kind == KILN__WIRE__HOT_KIND__HOT_FUNCTION)
@@ -296,7 +290,7 @@ static bool forget_functions(hot *hot, hot_unit *unit, const generation *generat
             continue;
         symbol->content = 0;
         changed = true;
-        done = string_list_take(&report->functions, hot_string(symbol->display));
+        done = string_list_add(&report->functions, symbol->display);
     }
     if (done && changed) {
         size_t size = kiln__wire__hot_unit__get_packed_size(table);

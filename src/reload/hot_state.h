@@ -44,8 +44,6 @@ struct hot {
     size_t generation_count, generation_capacity;
 };
 
-/* The bytes of a message as a string, malloc'd; NULL when out of memory. */
-char *hot_string(ProtobufCBinaryData bytes);
 /* NULL where it is new. */
 hot_unit *hot_find_unit(const hot *hot, const char *id);
 /* Whether that is a name of it: the linker's, or people's. "f" stands for "f(int)", too. */

@@ -8,11 +8,10 @@
 bool hot_is_called(const Kiln__Wire__HotSymbol *symbol, const char *name)
 {
     size_t length = strlen(name);
-    const ProtobufCBinaryData *shown = &symbol->display;
-    if (symbol->name.len == length && memcmp(symbol->name.data, name, length) == 0)
+    if (strcmp(symbol->name, name) == 0)
         return true;
-    return shown->len >= length && memcmp(shown->data, name, length) == 0 &&
-           (shown->len == length || shown->data[length] == '(');
+    return strncmp(symbol->display, name, length) == 0 &&
+           (symbol->display[length] == '\0' || symbol->display[length] == '(');
 }
 
 /* Call back for each symbol of that name until it returns false. false when out of memory. */
@@ -58,9 +57,9 @@ static bool find_variable(const Kiln__Wire__HotSymbol *symbol, void *data)
     reset->size = symbol->size;
     reset->changed = symbol->changed;
     reset->supported =
-        !symbol->dynamic && symbol->kind == KILN__WIRE__HOT_KIND__HOT_VARIABLE && symbol->body.len;
+        !symbol->dynamic && symbol->kind == KILN__WIRE__HOT_KIND__HOT_VARIABLE && *symbol->body;
     free(reset->body);
-    reset->body = hot_string(symbol->body);
+    reset->body = strdup(symbol->body);
     return true;
 }
 

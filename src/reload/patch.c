@@ -136,13 +136,30 @@ kiln_status patch_publish(const patch *patches, size_t count, kiln_error **error
     return status;
 }
 
+kiln_status patch_publish_one(void *entry, const void *target, kiln_error **error)
+{
+    page_run run;
+    page_runs runs = {.items = &run, .capacity = 1};
+    const patch patch = {.entry = entry, .target = target};
+    const void *begin, *end;
+    os_entry_extent(entry, &begin, &end);
+    add_pages(&runs, begin, end);
+    kiln_status status = check_entries(&patch, 1, error);
+    if (status == KILN_OK)
+        status = begin_writing(&runs, error);
+    if (status != KILN_OK)
+        return status;
+    os_entry_publish(entry, target);
+    end_writing(&runs);
+    return KILN_OK;
+}
+
 kiln_status patch_check(const void *entry, const char *name, kiln_error **error)
 {
     if (!os_entry_is_patchable(entry))
         return error_set(error, KILN_UNSUPPORTED, KILN_PHASE_BIND,
                          "the entry of '%s' does not have the form that can be patched", name);
-    const patch nothing = {.entry = (void *)(uintptr_t)entry, .target = os_entry_target(entry)};
-    return patch_publish(&nothing, 1, error);
+    return patch_publish_one((void *)(uintptr_t)entry, os_entry_target(entry), error);
 }
 
 /* Readers may look at the same time: each sees whole words, old or new. */

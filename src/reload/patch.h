@@ -32,6 +32,9 @@ kiln_status patch_check(const void *entry, const char *name, kiln_error **error)
  * UNSUPPORTED, NO_MEMORY. */
 kiln_status patch_publish(const patch *patches, size_t count, kiln_error **error);
 
+/* Publish one, without a need for memory. Errors: UNSUPPORTED. */
+kiln_status patch_publish_one(void *entry, const void *target, kiln_error **error);
+
 /* Write constants, word by word. Errors: UNSUPPORTED, NO_MEMORY; then nothing was written. */
 kiln_status patch_constants(const patch_data *items, size_t count, kiln_error **error);
 

@@ -4,7 +4,7 @@
  * Whatever N is: the outcome is an error that says something, or right; nothing is left behind (no
  * allocation, no descriptor); and the same again, without a failure, works. Each N is tried twice,
  * with one failing call and with all calls failing from the Nth on. KILN_SWEEP_AT=N in the
- * environment tries that N alone. The compiler is the fake one. */
+ * environment tries that N alone. The compiler is the fake one, but for hot libraries. */
 #include "failing_calls.h"
 #include "test_build_fake_compiler.h"
 
@@ -16,7 +16,8 @@ typedef struct scenario scenario;
 typedef struct world {
     kiln_session *session;
     char cache[256], folder[256];
-    long round; /* counts runs, for what must be new in each */
+    long round;    /* counts runs, for what must be new in each */
+    bool may_fail; /* calls fail meanwhile */
 } world;
 
 struct scenario {
@@ -26,7 +27,8 @@ struct scenario {
     kiln_status (*run)(world *w, kiln_error **error);
     kiln_status expected;
     bool has_cache;
-    long sampled; /* about so many N in a short run; 0: all */
+    long sampled;  /* about so many N in a short run; 0: all */
+    bool compiles; /* C, by the real compiler */
 };
 
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -280,6 +282,84 @@ static kiln_status run_compile(world *w, kiln_error **error)
     return KILN_OK;
 }
 
+/* ---- hot libraries ---- */
+
+static kiln_status call_run(kiln_library *library, int expected, kiln_error **error)
+{
+    kiln_function run = kiln_library_function(library, "run", error);
+    if (!run)
+        return kiln_error_code(*error);
+    assert_int_equal(((int (*)(void))run)(), expected);
+    return KILN_OK;
+}
+
+static void write_hot(const world *w, int value, const char *more)
+{
+    char path[512], text[512];
+    snprintf(path, sizeof path, "%s/hot/hot.c", w->folder);
+    snprintf(text, sizeof text,
+             "static int kept = %d; const int table[2] = {%d, 2};\n"
+             "int run(void) {%s return table[0] * 0 + kept * 0 + %d; }\n"
+             "int plain(void) { return 3; }\n",
+             value, value, more, value);
+    write_file(path, text);
+}
+
+/* An edit of a function, of a constant and of an initial value, whose lines a follow-up brings up to
+ * date; and back. */
+static kiln_status edit_hot(world *w, kiln_library *library, kiln_error **error)
+{
+    const kiln_reload_options options = {.size = sizeof options, .follow_up = true};
+    int value = 10 + (int)w->round;
+    kiln_reload *report = NULL;
+    kiln_error *ours = NULL;
+    kiln_status status = call_run(library, 1, error);
+    if (status != KILN_OK)
+        return status;
+    write_hot(w, value, "\n");
+    status = kiln_library_reload(library, &options, &report, error);
+    if (status != KILN_OK) {
+        assert_null(report);
+        /* It is as it was, or the edit is in and the follow-up is not. */
+        if (kiln_library_generation(library) == 1)
+            assert_int_equal(call_run(library, 1, &ours), ours ? kiln_error_code(ours) : KILN_OK);
+        kiln_error_destroy(ours);
+        return status;
+    }
+    assert_true(kiln_reload_changed(report));
+    /* An input that cannot be looked at counts as edited: then the follow-up is for later. */
+    if (!w->may_fail)
+        assert_int_equal(kiln_reload_moved_count(report), 1);
+    kiln_reload_destroy(report);
+    status = call_run(library, value, error);
+    if (status == KILN_OK)
+        status = kiln_library_reset_variable(library, "kept", error);
+    if (status == KILN_OK)
+        status = kiln_library_roll_back(library, NULL, error);
+    return status == KILN_OK ? call_run(library, 1, error) : status;
+}
+
+static kiln_status run_reload(world *w, kiln_error **error)
+{
+    const kiln_load_options options = {.size = sizeof options, .hot = KILN_HOT_ISLANDS};
+    kiln_library *library = NULL;
+    kiln_spec *spec = kiln_spec_create("hot");
+    if (!spec)
+        return error_no_memory(error);
+    write_hot(w, 1, "");
+    kiln_spec_set_directory(spec, w->folder);
+    kiln_spec_add_source(spec, "hot/hot.c", NULL);
+    kiln_status status = kiln_library_load_spec(w->session, spec, &options, &library, error);
+    kiln_spec_destroy(spec);
+    if (status != KILN_OK) {
+        assert_null(library);
+        return status;
+    }
+    status = edit_hot(w, library, error);
+    assert_int_equal(kiln_library_close(library), KILN_OK);
+    return status;
+}
+
 /* ---- the cache ---- */
 
 static bool see_entry(const kiln_cache_entry *entry, void *data)
@@ -319,6 +399,7 @@ static const scenario scenarios[] = {
     {"begun", run_begun, KILN_OK, true, 200},
     {"compile", run_compile, KILN_OK, true, 100},
     {"cache", run_cache, KILN_OK, true, 200},
+    {"reload", run_reload, KILN_OK, true, 120, .compiles = true},
 };
 
 /* ---- the sweep ---- */
@@ -349,7 +430,8 @@ static void open_world(world *w, const scenario *s)
                                     .no_cache = !s->has_cache,
                                     .cache_directory = s->has_cache ? w->cache : NULL,
                                     .jobs = 2,
-                                    .compiler_path = fake_path};
+                                    .compiler_path =
+                                        s->compiles ? getenv("KILN_COMPILER") : fake_path};
     CHECK_OK(kiln_session_create(&options, &w->session, &error), error);
     kiln_spec *spec = kiln_spec_create("dependency");
     kiln_spec_add_memory_source(spec, "d.c", "d=9", 3, NULL);
@@ -357,7 +439,7 @@ static void open_world(world *w, const scenario *s)
         CHECK_OK(kiln_session_register(w->session, spec, &error), error);
     kiln_spec_destroy(spec);
     /* What the cache is to hold. */
-    if (s->has_cache && s->run != run_session)
+    if (s->has_cache && s->run != run_session && !s->compiles)
         CHECK_OK(run_hit(w, &error), error);
 }
 
@@ -398,7 +480,9 @@ static bool run_failing(world *w, const scenario *s, call_kind kind, long nth, b
     w->round++;
     failing_mark();
     failing_begin(kind, nth, persistent);
+    w->may_fail = true;
     kiln_status status = s->run(w, &error);
+    w->may_fail = false;
     long calls = failing_end();
     fprintf(stderr, "\r%s %ld%s: %s: %-60s", s->name, nth, persistent ? " and on" : "",
             failing_description(), kiln_status_name(status));
