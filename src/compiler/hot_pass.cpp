@@ -400,6 +400,7 @@ void HotModule::handle_function(llvm::Function &function)
                "it takes or returns something else now; code that was not compiled anew, and "
                "pointers that others keep, call it as before");
     symbol.body = body_name(plan.name);
+    symbol.along = work_.whole && before->content == plan.content;
     work_.unit.symbols[plan.name] = symbol;
     move_body(function, symbol.body);
     make_declaration(function, plan.name);

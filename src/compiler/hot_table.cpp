@@ -24,6 +24,7 @@ void pack_symbols(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit 
         item->dynamic = symbol.dynamic;
         item->weak = symbol.weak;
         item->lines = symbol.lines;
+        item->along = symbol.along;
         message.symbols[message.n_symbols++] = item;
     }
 }
@@ -143,6 +144,7 @@ HotSymbol symbol_of(const Kiln__Wire__HotSymbol &item)
     symbol.dynamic = item.dynamic;
     symbol.weak = item.weak;
     symbol.lines = item.lines;
+    symbol.along = item.along;
     return symbol;
 }
 

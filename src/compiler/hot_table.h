@@ -45,6 +45,7 @@ struct HotSymbol {
     std::string display;
     bool dynamic = false, weak = false;
     uint64_t lines = 0;
+    bool along = false;
 };
 
 struct HotStatic {

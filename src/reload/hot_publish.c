@@ -65,12 +65,13 @@ static kiln_status lost_symbol(const Kiln__Wire__HotSymbol *symbol, kiln_error *
                      "'%s' is in no generation that should have it", symbol->name);
 }
 
-/* A follow-up changes places, not functions. */
+/* A follow-up changes places, not functions; and in a unit that is built as a whole, those that are as
+ * they were come along. */
 static kiln_status tell_function(hot_report *report, const Kiln__Wire__HotSymbol *symbol,
                                  bool is_follow_up, kiln_error **error)
 {
     report->moved += is_follow_up;
-    if (is_follow_up || string_list_add(&report->functions, symbol->display))
+    if (is_follow_up || symbol->along || string_list_add(&report->functions, symbol->display))
         return KILN_OK;
     return error_no_memory(error);
 }
@@ -290,7 +291,7 @@ static bool forget_functions(hot *hot, hot_unit *unit, const generation *generat
             continue;
         symbol->content = 0;
         changed = true;
-        done = string_list_add(&report->functions, symbol->display);
+        done = symbol->along || string_list_add(&report->functions, symbol->display);
     }
     if (done && changed) {
         size_t size = kiln__wire__hot_unit__get_packed_size(table);
