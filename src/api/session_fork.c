@@ -6,6 +6,8 @@
 #include "api/load_calls.h"
 #include "api/reload_calls.h"
 #include "api/session.h"
+#include "os/os.h"
+#include "reload/patch.h"
 
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER; /* taken before every other lock */
 static kiln_session *sessions;
@@ -21,10 +23,14 @@ static void before_fork(void)
         store_before_fork(session->store);
     }
     lending_before_fork();
+    patch_before_fork();
+    os_guard_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
+    os_guard_after_fork(false);
+    patch_after_fork();
     lending_after_fork();
     for (kiln_session *session = sessions; session; session = session->next) {
         store_after_fork(session->store);
@@ -38,6 +44,8 @@ static void after_fork_in_parent(void)
 /* The flights' threads do not exist here; nobody waits for them either. */
 static void after_fork_in_child(void)
 {
+    os_guard_after_fork(true);
+    patch_after_fork();
     lending_after_fork();
     for (kiln_session *session = sessions; session; session = session->next) {
         store_after_fork(session->store);

@@ -28,11 +28,11 @@ enum {
 struct compiler {
     char *path;
     uint32_t job_seconds;
-    uint64_t job_memory_bytes;
-    pthread_mutex_t mutex; /* guards what follows; the store's is taken under it */
-    int control;           /* -1: no process */
-    os_identity socket;    /* what `control` is */
-    os_identity process;   /* what `pidfd` is */
+    uint64_t job_memory_bytes; /* 0: not settled yet; guarded by the mutex then */
+    pthread_mutex_t mutex;     /* guards what follows; the store's is taken under it */
+    int control;               /* -1: no process */
+    os_identity socket;        /* what `control` is */
+    os_identity process;       /* what `pidfd` is */
     int pidfd;
     bool identified;
     digest identity;
@@ -367,9 +367,11 @@ static wire_status hand_over(compiler *compiler, int job_socket)
 {
     Kiln__Wire__Job job = KILN__WIRE__JOB__INIT;
     uint8_t body[64];
+    /* The system is asked once: that takes two dozen files. */
+    if (!compiler->job_memory_bytes)
+        compiler->job_memory_bytes = os_memory_total() / 4 * 3;
     job.seconds = compiler->job_seconds;
-    job.memory_bytes =
-        compiler->job_memory_bytes ? compiler->job_memory_bytes : os_memory_total() / 4 * 3;
+    job.memory_bytes = compiler->job_memory_bytes;
     size_t size = kiln__wire__job__pack(&job, body);
     return wire_send(compiler->control, WIRE_JOB, body, size, &job_socket, 1);
 }

@@ -85,14 +85,36 @@ static void install(void)
 }
 
 /* A handler that somebody has installed meanwhile stays. */
-static void uninstall(void)
+static void restore_handlers(void)
 {
     struct sigaction now;
+    for (int i = 0; i < crash_signal_count; i++)
+        if (sigaction(crash_signals[i], NULL, &now) == 0 && now.sa_sigaction == on_crash)
+            sigaction(crash_signals[i], &before[i], NULL);
+}
+
+static void uninstall(void)
+{
     pthread_mutex_lock(&installing);
     if (--guarded_calls == 0)
-        for (int i = 0; i < crash_signal_count; i++)
-            if (sigaction(crash_signals[i], NULL, &now) == 0 && now.sa_sigaction == on_crash)
-                sigaction(crash_signals[i], &before[i], NULL);
+        restore_handlers();
+    pthread_mutex_unlock(&installing);
+}
+
+void os_guard_before_fork(void)
+{
+    pthread_mutex_lock(&installing);
+}
+
+void os_guard_after_fork(bool in_child)
+{
+    unsigned own = 0;
+    for (const guard *guard = innermost; guard; guard = guard->outer)
+        own++;
+    if (in_child && guarded_calls && !own)
+        restore_handlers();
+    if (in_child)
+        guarded_calls = own;
     pthread_mutex_unlock(&installing);
 }
 

@@ -229,5 +229,8 @@ typedef struct os_crash {
  * an overflow of the stack is noticed too. Signals that others send are not crashes. Calls may be
  * nested; any thread. */
 bool os_call_guarded(void (*function)(void *), void *argument, os_crash *crash);
+/* Around a fork: in the child only the calls of the thread that forked go on. */
+void os_guard_before_fork(void);
+void os_guard_after_fork(bool in_child);
 
 #endif

@@ -200,3 +200,13 @@ kiln_status patch_constants(const patch_data *items, size_t count, kiln_error **
     free(runs.items);
     return status;
 }
+
+void patch_before_fork(void)
+{
+    pthread_mutex_lock(&publishing);
+}
+
+void patch_after_fork(void)
+{
+    pthread_mutex_unlock(&publishing);
+}

@@ -38,4 +38,8 @@ kiln_status patch_publish_one(void *entry, const void *target, kiln_error **erro
 /* Write constants, word by word. Errors: UNSUPPORTED, NO_MEMORY; then nothing was written. */
 kiln_status patch_constants(const patch_data *items, size_t count, kiln_error **error);
 
+/* Around a fork, so that the child finds no page half patched. */
+void patch_before_fork(void);
+void patch_after_fork(void);
+
 #endif

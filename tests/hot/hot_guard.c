@@ -4,9 +4,12 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* A program whose function does BODY, with a counter that lives on. */
 #define PROGRAM                                                                                    \
@@ -151,5 +154,48 @@ TEST(a_guarded_call_within_another)
     CHECK_INT(kiln_library_call_guarded(e.library, NULL, NULL, NULL, &error),
               KILN_INVALID_ARGUMENT);
     kiln_error_destroy(error);
+    edit_end(&e);
+}
+
+static atomic_bool forks_end;
+static void count_up(void *data)
+{
+    ++*(int *)data;
+}
+static void *make_guarded_calls(void *data)
+{
+    int calls = 0;
+    while (!forks_end)
+        kiln_library_call_guarded(data, count_up, &calls, NULL, NULL);
+    return NULL;
+}
+
+/* Whenever the process forks: the child has the host's handlers, and can make guarded calls. */
+TEST(forks_beside_guarded_calls)
+{
+    editing e;
+    pthread_t threads[2];
+    edit_begin(&e, "c", "int run(void) { return 1; }");
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(pthread_create(&threads[i], NULL, make_guarded_calls, e.library), 0);
+    for (int i = 0; i < 200; i++) {
+        int calls = 0, status;
+        struct sigaction now;
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(20);
+            sigaction(SIGSEGV, NULL, &now);
+            if (now.sa_handler != SIG_DFL)
+                _exit(2);
+            kiln_status made = kiln_library_call_guarded(e.library, count_up, &calls, NULL, NULL);
+            sigaction(SIGSEGV, NULL, &now);
+            _exit(made == KILN_OK && calls == 1 && now.sa_handler == SIG_DFL ? 0 : 3);
+        }
+        CHECK(child > 0 && waitpid(child, &status, 0) == child);
+        CHECK_INT(status, 0);
+    }
+    forks_end = true;
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
     edit_end(&e);
 }
