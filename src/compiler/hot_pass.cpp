@@ -6,6 +6,7 @@
 // refers to; its body moves to a new one.
 #include "compiler/hot_pass.h"
 #include "compiler/hot_entry.h"
+#include "compiler/hot_initialisers.h"
 #include "compiler/hot_names.h"
 #include "compiler/ir_digest.h"
 
@@ -24,16 +25,6 @@ namespace
 constexpr llvm::StringLiteral name_annotation = "kiln.name:";
 // Initial values above this are not kept for a reset.
 constexpr uint64_t kept_initial_value_limit = 1 << 20;
-
-// What Clang makes for itself in each unit, under names that only it may use: initialisation at
-// load, which never is part of two generations.
-bool is_of_one_generation(const llvm::Function &function)
-{
-    llvm::StringRef name = function.getName();
-    return function.hasLocalLinkage() &&
-           (name.starts_with("_GLOBAL__") || name.starts_with("__cxx_global_") ||
-            name.starts_with("__tls_init"));
-}
 
 // What runs the initialisers of thread-locals before they are used. It belongs to the generation
 // that defined the variable: a later one does not know the initialisers any more.
@@ -65,11 +56,13 @@ class HotModule
     bool is_needed_outside(const llvm::Function &function) const;
     llvm::StringRef reference_name(const llvm::GlobalValue &value);
     void digest_all();
+    llvm::SmallPtrSet<llvm::Function *, 16> changed_functions();
 
     void drop_known_structors(llvm::StringRef list_name);
     void handle_aliases();
     llvm::GlobalValue *declare(const llvm::GlobalObject &like, llvm::StringRef name);
     void handle_function(llvm::Function &function);
+    HotSymbol symbol_of(const llvm::GlobalVariable &variable) const;
     void handle_variable(llvm::GlobalVariable &variable);
     void handle_known_variable(llvm::GlobalVariable &variable, const HotSymbol &known,
                                HotSymbol symbol);
@@ -108,6 +101,13 @@ class HotModule
         return before && before->lines != plan.lines;
     }
 
+    // Whether it is to take the place of what runs.
+    bool differs(const Plan &plan) const
+    {
+        const HotSymbol *before = known(plan.name);
+        return before && (before->content != plan.content || (work_.follow_up && has_moved(plan)));
+    }
+
     llvm::Module &module_;
     HotWork &work_;
     bool replaces_all_ = false; // a unit that is built as a whole, and differs
@@ -115,6 +115,7 @@ class HotModule
     llvm::DenseMap<const llvm::GlobalValue *, Plan> plans_; // of managed definitions
     llvm::DenseMap<const llvm::GlobalValue *, std::string> annotated_;
     llvm::DenseMap<const llvm::GlobalValue *, std::string> references_;
+    llvm::SmallPtrSet<const llvm::GlobalValue *, 8> remade_guards_;
 };
 
 // How other generations refer to a symbol: data that had to be made anew has another name since.
@@ -170,7 +171,7 @@ void HotModule::take_annotations()
 bool HotModule::is_managed_function(const llvm::Function &function) const
 {
     if (function.isDeclaration() || function.hasAvailableExternallyLinkage() ||
-        is_of_one_generation(function))
+        hot_is_of_one_generation(function))
         return false;
     // What is always inlined lives in its callers.
     if (function.hasFnAttribute(llvm::Attribute::AlwaysInline))
@@ -275,6 +276,17 @@ void HotModule::digest_all()
             plan.type = digest_.type(*variable->getValueType());
         }
     }
+}
+
+llvm::SmallPtrSet<llvm::Function *, 16> HotModule::changed_functions()
+{
+    llvm::SmallPtrSet<llvm::Function *, 16> changed;
+    for (llvm::Function &function : module_) {
+        auto plan = plans_.find(&function);
+        if (plan != plans_.end() && differs(plan->second))
+            changed.insert(&function);
+    }
+    return changed;
 }
 
 // ---- what all definitions have in common ----
@@ -387,9 +399,7 @@ void HotModule::handle_function(llvm::Function &function)
         return;
     }
     symbol.defined = before->defined;
-    bool is_same =
-        !replaces_all_ && before->content == plan.content && !(work_.follow_up && has_moved(plan));
-    if (is_same || is_thread_wrapper(plan.name)) {
+    if ((!replaces_all_ && !differs(plan)) || is_thread_wrapper(plan.name)) {
         work_.unit.symbols[plan.name] = *before;
         work_.unit.stale_lines |= !is_thread_wrapper(plan.name) && has_moved(plan);
         make_declaration(function, plan.name);
@@ -448,12 +458,13 @@ void HotModule::handle_known_variable(llvm::GlobalVariable &variable, const HotS
     bool was_constant = before.kind == HotKind::Constant;
     bool is_remade = before.defined == before.changed && !before.body.empty();
     bool same_content = before.content == symbol.content && before.dynamic == symbol.dynamic;
-    if (!fits(before, symbol) || (was_constant && is_remade && !same_content)) {
+    bool is_guard = remade_guards_.contains(&variable);
+    if (!fits(before, symbol) || is_guard || (was_constant && is_remade && !same_content)) {
         // It cannot stay where it is: it is made anew, under another name.
         if (was_constant)
             notice(HotNoticeKind::ConstantReplaced, symbol,
                    "the constant has another place now; who kept its address sees the old one");
-        else
+        else if (!is_guard)
             notice(HotNoticeKind::TypeChanged, symbol,
                    "its type has changed, so that its value cannot be kept");
         symbol.body = body_name(symbol.name);
@@ -482,7 +493,7 @@ void HotModule::handle_known_variable(llvm::GlobalVariable &variable, const HotS
     make_declaration(variable, place);
 }
 
-void HotModule::handle_variable(llvm::GlobalVariable &variable)
+HotSymbol HotModule::symbol_of(const llvm::GlobalVariable &variable) const
 {
     const Plan plan = plans_.lookup(&variable);
     HotSymbol symbol{plan.name,
@@ -501,30 +512,42 @@ void HotModule::handle_variable(llvm::GlobalVariable &variable)
         symbol.dynamic = true;
         symbol.content = dynamic->second;
     }
+    return symbol;
+}
+
+void HotModule::handle_variable(llvm::GlobalVariable &variable)
+{
+    HotSymbol symbol = symbol_of(variable);
     if (variable.isThreadLocal())
         variable.setThreadLocalMode(llvm::GlobalVariable::GeneralDynamicTLSModel);
-    if (const HotSymbol *before = known(plan.name); before && before->kind != HotKind::Function)
+    if (const HotSymbol *before = known(symbol.name); before && before->kind != HotKind::Function)
         return handle_known_variable(variable, *before, std::move(symbol));
     if (variable.hasCommonLinkage())
         variable.setDSOLocal(false);
     else
-        export_definition(variable, plan.name);
-    work_.unit.symbols[plan.name] = symbol;
+        export_definition(variable, symbol.name);
+    work_.unit.symbols[symbol.name] = symbol;
 }
 
 // A variable that exists is initialised; where its guard is new (it had a constant initialiser
-// before), that has to say so.
+// before), that has to say so. One that is made anew needs another guard.
 void HotModule::mark_guards()
 {
     for (llvm::GlobalVariable &guard : module_.globals()) {
         llvm::StringRef name = guard.getName();
         auto own = plans_.find(&guard);
-        if (!name.starts_with("_ZGV") || own == plans_.end() || known(own->second.name))
+        if (!name.starts_with("_ZGV") || own == plans_.end())
             continue;
-        auto guarded = plans_.find(module_.getNamedValue(("_Z" + name.drop_front(4)).str()));
-        const HotSymbol *before = guarded == plans_.end() ? nullptr : known(guarded->second.name);
+        auto *guarded = llvm::dyn_cast_or_null<llvm::GlobalVariable>(
+            module_.getNamedValue(("_Z" + name.drop_front(4)).str()));
+        const HotSymbol *before =
+            guarded && plans_.contains(guarded) ? known(plans_[guarded].name) : nullptr;
+        if (!before || before->kind == HotKind::Constant)
+            continue;
         auto *type = llvm::dyn_cast<llvm::IntegerType>(guard.getValueType());
-        if (before && before->kind != HotKind::Constant && type)
+        if (!fits(*before, symbol_of(*guarded)))
+            remade_guards_.insert(&guard);
+        else if (!known(own->second.name) && type)
             guard.setInitializer(llvm::ConstantInt::get(type, 1));
     }
 }
@@ -744,18 +767,17 @@ void HotModule::run()
     free_always_inline();
     take_annotations();
     settle_names();
-    mark_guards();
     digest_all();
+    mark_guards();
     // A reference to a function that others cannot name counts by its content: so no difference of
     // the unit is overlooked.
     replaces_all_ = work_.whole && llvm::any_of(plans_, [&](const auto &item) {
-                        const HotSymbol *before = known(item.second.name);
-                        return llvm::isa<llvm::Function>(item.first) && before &&
-                               (before->content != item.second.content ||
-                                (work_.follow_up && has_moved(item.second)));
+                        return llvm::isa<llvm::Function>(item.first) && differs(item.second);
                     });
     drop_known_structors("llvm.global_ctors");
     drop_known_structors("llvm.global_dtors");
+    if (!work_.whole)
+        hot_initialisers_bind(module_, changed_functions());
     handle_aliases();
     llvm::SmallVector<llvm::GlobalObject *, 64> objects;
     for (llvm::GlobalObject &object : module_.global_objects()) {

@@ -415,6 +415,39 @@ TEST(constructors_run_once)
     edit_end(&e);
 }
 
+/* They run before anything is published; but what they call is the new code, however deep. */
+TEST(initialisers_call_the_newest_code)
+{
+    static const char text[] =
+        "static int deep(int n) { return n > 3 ? n : deep(n + 1) + 1; }\n"
+        "int middle(void) { static int calls; return deep(0) + 0 * ++calls; }\n"
+        "struct thing { int n; thing(int x) : n(x + middle()) {} };\n"
+        "extern \"C\" int run(void) { return middle(); }\n";
+    editing e;
+    edit_begin(&e, "cpp", text);
+    CHECK_INT(edit_int(&e, "run"), 8);
+    char *edited =
+        replaced(replaced(text, "deep(n + 1) + 1", "deep(n + 1) + 10"), "n(x +", "n(x + 1000 +");
+    edited = replaced(edited, "extern \"C\" int run(void) {",
+                      "static thing made(500); static int also = middle();\n"
+                      "extern \"C\" int run(void) { return made.n + also * 10000;");
+    edit_save(&e, edited);
+    CHECK_INT(edit_int(&e, "run"), 1544 + 440000);
+    edit_end(&e);
+    /* A constructor of C, which others call, too. */
+    edit_begin(&e, "c",
+               "static int v; int f(void) { return 1; } int run(void) { return f() + v; }");
+    edit_save(&e, "static int v; int f(void) { return 2; }\n"
+                  "__attribute__((constructor)) void g(void) { v += 10 * f(); }\n"
+                  "int run(void) { g(); return f() + v; }");
+    CHECK_INT(edit_int(&e, "run"), 42);
+    edit_save(&e, "static int v; int f(void) { return 3; }\n"
+                  "__attribute__((constructor)) void g(void) { v += 10 * f(); }\n"
+                  "int run(void) { g(); return f() + v; }");
+    CHECK_INT(edit_int(&e, "run"), 73);
+    edit_end(&e);
+}
+
 /* ---- calls in flight ---- */
 
 static sem_t entered, go_on;

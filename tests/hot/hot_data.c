@@ -297,3 +297,29 @@ TEST(a_virtual_function_between_others_is_refused)
     CHECK_INT(edit_int(&e, "run"), 2);
     edit_end(&e);
 }
+
+/* Where the host accepts that: with its guard, and by its new constructor. */
+TEST(what_is_made_anew_is_constructed)
+{
+    editing e;
+    static const char text[] =
+        "struct thing { int a; thing(int x) : a(x) {} int sum() const { return a; } };\n"
+        "static thing global(5); int seven(); int seven() { return 7; } static int made = "
+        "seven();\n"
+        "extern \"C\" int run() { static thing local(seven()); static int kept = seven();\n"
+        "  return ++kept + 10 * made + 1000 * global.sum() + 100000 * local.sum(); }\n";
+    edit_begin(&e, "cpp", text);
+    CHECK_INT(edit_int(&e, "run"), 8 + 70 + 5000 + 700000);
+    char *edited = replaced(replaced(text, "int a;", "int a, b;"), ": a(x)", ": a(x), b(x)");
+    edited =
+        replaced(replaced(edited, "return a;", "return a + b;"), "static int made", "long made");
+    free(edit_save_fails(&e, edited, KILN_REFUSED));
+    const kiln_reload_options accept = {.size = sizeof accept, .accept_layouts = true};
+    kiln_error *error;
+    CHECK_STATUS(kiln_library_reload(e.library, &accept, NULL, &error), KILN_OK, &error);
+    CHECK_INT(edit_int(&e, "run"), 9 + 70 + 10000 + 1400000);
+    /* Once. */
+    edit_replace(&e, edited, "++kept", "kept++");
+    CHECK_INT(edit_int(&e, "run"), 9 + 70 + 10000 + 1400000);
+    edit_end(&e);
+}
