@@ -28,7 +28,8 @@ endfunction()
 # kiln_host_flags(TARGET): warnings and sanitizers for code of the host side.
 function(kiln_host_flags target)
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes
+                         -Werror=incompatible-pointer-types -Werror=int-conversion)
   if(KILN_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${KILN_SANITIZE} -fno-omit-frame-pointer -g)
     target_link_options(${target} PUBLIC -fsanitize=${KILN_SANITIZE})

@@ -431,6 +431,16 @@ kiln_status library_prepare(kiln_library *library, library_watch *watch,
     return status;
 }
 
+bool library_fails_still(kiln_library *library)
+{
+    take_turn(library, -1);
+    bool fails = hot_fails_still(library->hot->hot, library->session->trust_system_headers);
+    end_turn(library);
+    for (size_t i = 0; !fails && i < library->dependency_count; i++)
+        fails = library->dependencies[i]->hot && library_fails_still(library->dependencies[i]);
+    return fails;
+}
+
 static void publish_prepared(kiln_library *library)
 {
     struct hot_library *own = library->hot;

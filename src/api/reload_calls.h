@@ -38,6 +38,8 @@ kiln_status library_check_hot(const kiln_library *library, kiln_error **error);
 kiln_status library_prepare(kiln_library *library, library_watch *watch,
                             const kiln_reload_options *options, int cancel, kiln_library **prepared,
                             bool *compiled, kiln_error **error);
+/* Whether compiling the library, or one of its dependencies, would fail as it did the last time. */
+bool library_fails_still(kiln_library *library);
 /* Publish what is prepared, on this thread; whether there was anything. *watched: some library is
  * watched. */
 bool session_publish_prepared(kiln_session *session, bool *watched);

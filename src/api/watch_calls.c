@@ -78,8 +78,9 @@ static void await_publication(library_watch *watch, const kiln_library *prepared
 }
 
 /* Look at everything; whether inputs may be others now, so that there is to be another watch of
- * them. An error that was told is not told again until something has changed. */
-static bool look(library_watch *watch, bool *has_failed)
+ * them. An error that was told is not told again until something has changed. *outcome: what the look
+ * before came to, if nothing has changed since then. */
+static bool look(library_watch *watch, kiln_status *outcome)
 {
     const kiln_reload_options options = {.size = sizeof options,
                                          .accept_layouts = watch->options.accept_layouts,
@@ -90,6 +91,9 @@ static bool look(library_watch *watch, bool *has_failed)
     kiln_library *prepared = NULL;
     bool compiled = false;
     kiln_status status;
+    /* After a failure the watch is made anew once, for what the failed compilation looked for. */
+    if (*outcome == KILN_COMPILE && library_fails_still(watch->library))
+        return false;
     if (watch->options.publish_at_once)
         status = library_reload_quietly(watch->library, &options, -1, &report, &error);
     else
@@ -97,16 +101,15 @@ static bool look(library_watch *watch, bool *has_failed)
     bool failed = status != KILN_OK && status != KILN_PENDING;
     if (status == KILN_PENDING)
         await_publication(watch, prepared);
-    else if (failed && !*has_failed)
+    else if (failed && *outcome == KILN_OK)
         watch_tell(watch, NULL, error);
     else if (report && kiln_reload_changed(report))
         watch_tell(watch, report, NULL);
-    /* After a failure the watch is made anew once, for what the failed compilation looked for. */
     compiled |= report && reload_compiled(report);
     if (compiled)
         follow_up_note_edit(&watch->follow_up);
-    bool again = compiled || (failed && !*has_failed);
-    *has_failed = failed;
+    bool again = compiled || (failed && *outcome == KILN_OK);
+    *outcome = failed ? status : KILN_OK;
     kiln_reload_destroy(report);
     kiln_error_destroy(error);
     return again;
@@ -140,7 +143,7 @@ static void *run(void *data)
 {
     library_watch *watch = data;
     struct watch *files = NULL;
-    bool has_failed = false;
+    kiln_status outcome = KILN_OK;
     for (bool goes_on = true; goes_on;) {
         struct watch *last = files;
         kiln_error *error = NULL;
@@ -148,10 +151,10 @@ static void *run(void *data)
         if (open_watch(watch, last, &files, &error) != KILN_OK)
             watch_tell(watch, NULL, error);
         kiln_error_destroy(error);
-        if (!look(watch, &has_failed)) {
+        if (!look(watch, &outcome)) {
             goes_on = await_change(watch, files);
             follow_up_stop(&watch->follow_up);
-            has_failed = false;
+            outcome = KILN_OK;
         }
         struct pollfd stop = {.fd = watch->stop, .events = POLLIN};
         goes_on = goes_on && poll(&stop, 1, 0) <= 0;

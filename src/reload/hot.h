@@ -86,6 +86,10 @@ bool hot_is_stale(hot *hot);
  * units are stale, and not edited. The build was begun. */
 kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **error);
 
+/* Whether the last edit that could not be compiled would fail again: what its units have read is as it
+ * was. */
+bool hot_fails_still(hot *hot, bool trust_system);
+
 /* Compile and link what was edited. Errors: any of a build's; REFUSED: the edit cannot take effect
  * while the library's data is kept. */
 kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_edit *edit,

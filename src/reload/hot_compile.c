@@ -99,6 +99,21 @@ kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **
     return no_memory ? error_no_memory(error) : KILN_OK;
 }
 
+bool hot_fails_still(hot *hot, bool trust_system)
+{
+    size_t known = 0, same = 0;
+    for (size_t i = 0; i < hot->failed_count; i++) {
+        const record_check_options options = {.trust_system = trust_system};
+        record_check_report report = {0};
+        if (!hot->failed[i].inputs.result_count)
+            continue;
+        known++;
+        same += record_check(&hot->failed[i].inputs, 0, &options, &report);
+        free(report.mismatch);
+    }
+    return known > 0 && same == known;
+}
+
 /* ---- compiling ---- */
 
 static int write_baseline(const hot *hot)
