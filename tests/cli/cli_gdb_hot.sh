@@ -44,4 +44,33 @@ debug()
 }
 debug stride
 debug program.c:5
+
+# What stands behind an edit is where the source has it, after a while.
+cat >program.c <<'END'
+#include <stdlib.h>
+#include <unistd.h>
+static int stride(int last)
+{
+    return last + 1;
+}
+static int behind(int last)
+{
+    return last + __LINE__;
+}
+static void live(void)
+{
+}
+int main(void)
+{
+    system("sed -i '5s/^/    last++;\\n/' program.c");
+    for (int i = 0; i < 10000 && (stride(0) != 2 || behind(0) != 10); i++)
+        usleep(5000);
+    live();
+    return behind(3);
+}
+END
+check 0 timeout 100 gdb -q -batch -ex 'set breakpoint pending on' -ex "source $frames" -ex 'break live' -ex run \
+    -ex 'break behind' -ex continue -ex bt -ex list --args "$KILN" run --watch program.c
+grep -q '^#0 .*behind \[generation 3\] (last=3) at .*program\.c:10' "$out" || fail "the line of what was moved is wrong"
+grep -q '^10.*return last + __LINE__;' "$out" || fail "gdb shows another line"
 finish
