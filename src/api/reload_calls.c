@@ -167,20 +167,9 @@ static bool note_running(hot_report *report)
 {
     if (!string_list_contains(&report->functions, "main"))
         return true;
-    struct hot_notice *notices =
-        realloc(report->notices, (report->notice_count + 1) * sizeof *notices);
-    if (!notices)
-        return false;
-    report->notices = notices;
-    struct hot_notice *notice = &notices[report->notice_count++];
-    report->notice_capacity = report->notice_count;
-    *notice = (struct hot_notice){.kind = KILN_NOTICE_RUNNING,
-                                  .symbol = strdup("main"),
-                                  .display = strdup("main"),
-                                  .detail = strdup("a call of it that is in progress goes on in "
-                                                   "the code that it began in"),
-                                  .variable = strdup("")};
-    return notice->symbol && notice->display && notice->detail && notice->variable;
+    return hot_report_add(report, KILN_NOTICE_RUNNING, "main", "main",
+                          "a call of it that is in progress goes on in the code that it began in",
+                          "");
 }
 
 /* The host symbols that a generation takes, with the addresses that the library was lent. */
@@ -349,6 +338,8 @@ static kiln_status reload(kiln_library *library, event_sink events,
                            .error = error};
     session_count_busy(library->session, 1);
     status = reload_with_dependencies(&reloading, library);
+    if (status == KILN_OK && made && !reload_note_others(library, &made->report))
+        status = error_no_memory(error);
     session_count_busy(library->session, -1);
     if (status != KILN_OK) {
         kiln_reload_destroy(made);
@@ -457,6 +448,9 @@ static void publish_prepared(kiln_library *library)
     kiln_status status = KILN_OK;
     if (was_prepared)
         status = publish(&reloading, library, &own->prepared);
+    if (was_prepared && status == KILN_OK &&
+        !reload_note_others(watch_library(watch), &report.report))
+        status = error_no_memory(&error);
     report.report.generation = hot_generation(own->hot);
     report.seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
     drop_prepared(library);

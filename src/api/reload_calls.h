@@ -43,6 +43,10 @@ bool library_fails_still(kiln_library *library);
 /* Publish what is prepared, on this thread; whether there was anything. *watched: some library is
  * watched. */
 bool session_publish_prepared(kiln_session *session, bool *watched);
+/* Add notices of libraries that are not reached by reloads of `library`, but were built from the
+ * report's files. false when out of memory. */
+bool reload_note_others(const kiln_library *library, hot_report *report);
+const kiln_library *watch_library(const library_watch *watch);
 /* Tell whoever watches. */
 void watch_tell(library_watch *watch, const kiln_reload *report, const kiln_error *error);
 /* Events of reloads that a watch's thread makes go nowhere: callbacks belong to calls. */

@@ -27,6 +27,11 @@ struct library_watch {
     pthread_t thread;
 };
 
+const kiln_library *watch_library(const library_watch *watch)
+{
+    return watch->library;
+}
+
 void watch_tell(library_watch *watch, const kiln_reload *report, const kiln_error *error)
 {
     if (watch->options.callback)

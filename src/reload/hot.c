@@ -38,6 +38,21 @@ void hot_report_destroy(hot_report *report)
     *report = (hot_report){0};
 }
 
+bool hot_report_add(hot_report *report, uint32_t kind, const char *symbol, const char *display,
+                    const char *detail, const char *variable)
+{
+    struct hot_notice *made = array_add((void **)&report->notices, &report->notice_count,
+                                        &report->notice_capacity, sizeof *made);
+    if (!made)
+        return false;
+    *made = (struct hot_notice){.kind = kind,
+                                .symbol = strdup(symbol),
+                                .display = strdup(display),
+                                .detail = strdup(detail),
+                                .variable = strdup(variable)};
+    return made->symbol && made->display && made->detail && made->variable;
+}
+
 /* ---- the first generation ---- */
 
 hot_unit *hot_find_unit(const hot *hot, const char *id)

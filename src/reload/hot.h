@@ -61,6 +61,9 @@ typedef struct hot_report {
     size_t notice_count, notice_capacity;
 } hot_report;
 void hot_report_destroy(hot_report *report);
+/* A notice; everything is copied. false when out of memory. */
+bool hot_report_add(hot_report *report, uint32_t kind, const char *symbol, const char *display,
+                    const char *detail, const char *variable);
 
 /* The first generation has been loaded from `first`. inputs: of all of it, where it came from the
  * cache, else empty; reports: one a unit of its build; what they hold of inputs is taken over. Errors: UNSUPPORTED (its code cannot be patched here),

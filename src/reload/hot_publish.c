@@ -10,20 +10,6 @@
 #include "reload/hot_state.h"
 #include "reload/patch.h"
 
-static bool add_notice(hot_report *report, const Kiln__Wire__HotNotice *notice)
-{
-    struct hot_notice *place = array_add((void **)&report->notices, &report->notice_count,
-                                         &report->notice_capacity, sizeof *place);
-    if (!place)
-        return false;
-    place->kind = notice->kind;
-    place->symbol = strdup(notice->symbol);
-    place->display = strdup(notice->display);
-    place->detail = strdup(notice->detail);
-    place->variable = strdup(notice->variable);
-    return place->symbol && place->display && place->detail && place->variable;
-}
-
 /* What a publication changes, gathered before anything is changed. */
 typedef struct changes {
     patch *patches;
@@ -138,9 +124,12 @@ static bool tell_edit(hot_edit *edit, hot_report *report)
     report->files = edit->files;
     edit->files = (string_list){0};
     for (size_t i = 0; i < edit->unit_count; i++)
-        for (size_t k = 0; edit->tables[i] && k < edit->tables[i]->n_notices; k++)
-            if (!add_notice(report, edit->tables[i]->notices[k]))
+        for (size_t k = 0; edit->tables[i] && k < edit->tables[i]->n_notices; k++) {
+            const Kiln__Wire__HotNotice *notice = edit->tables[i]->notices[k];
+            if (!hot_report_add(report, notice->kind, notice->symbol, notice->display,
+                                notice->detail, notice->variable))
                 return false;
+        }
     return true;
 }
 

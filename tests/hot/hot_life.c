@@ -149,6 +149,50 @@ TEST(a_library_that_another_one_needs)
     edit_end(&e);
 }
 
+static kiln_library *load_one_more(editing *e, const char *name, kiln_hot_mode mode)
+{
+    const kiln_load_options options = {.size = sizeof options, .hot = mode};
+    kiln_library *library;
+    kiln_error *error;
+    kiln_spec *spec = spec_of_file(name, scratch("%s.c", name));
+    write_file(scratch("%s.c", name),
+               "#include \"shared.h\"\nint run(void) { return shared(); }\n");
+    kiln_status status = kiln_library_load_spec(e->session, spec, &options, &library, &error);
+    CHECK_STATUS(status, KILN_OK, &error);
+    kiln_spec_destroy(spec);
+    return library;
+}
+
+/* What other libraries have of an edited header stays, which is told of those that are behind. */
+TEST(other_libraries_that_have_read_a_header)
+{
+    static const char header[] = "static inline int shared(void) { return %d; }\n";
+    editing e;
+    write_file(scratch("shared.h"), text_of(header, 1));
+    edit_begin(&e, "c", "#include \"shared.h\"\nint run(void) { return shared() + 100; }\n");
+    kiln_library *cold = load_one_more(&e, "cold", KILN_HOT_OFF);
+    kiln_library *warm = load_one_more(&e, "warm", edit_mode());
+    write_file(scratch("shared.h"), text_of(header, 2));
+    edit_reload(&e);
+    CHECK_INT(edit_int(&e, "run"), 102);
+    CHECK(edit_noticed(&e, KILN_NOTICE_OTHER_LIBRARY, "cold"));
+    CHECK(edit_noticed(&e, KILN_NOTICE_OTHER_LIBRARY, "warm"));
+    CHECK_INT(call_int(cold, "run"), 1);
+    CHECK_INT(call_int(warm, "run"), 1);
+    write_file(scratch("shared.h"), text_of(header, 3));
+    CHECK_STATUS(kiln_library_reload(warm, NULL, NULL, NULL), KILN_OK, NULL);
+    CHECK_INT(call_int(warm, "run"), 3);
+    edit_reload(&e);
+    CHECK(edit_noticed(&e, KILN_NOTICE_OTHER_LIBRARY, "cold"));
+    CHECK(!edit_noticed(&e, KILN_NOTICE_OTHER_LIBRARY, "warm"));
+    /* Its own source concerns nobody else. */
+    edit_save(&e, "#include \"shared.h\"\nint run(void) { return shared() + 200; }\n");
+    CHECK_INT(kiln_reload_notice_count(e.report), 0);
+    CHECK_STATUS(kiln_library_close(cold), KILN_OK, NULL);
+    CHECK_STATUS(kiln_library_close(warm), KILN_OK, NULL);
+    edit_end(&e);
+}
+
 /* ---- the way back ---- */
 
 TEST(rolled_back)
