@@ -135,6 +135,7 @@ void FunctionBodies::finish(const clang::SourceManager &sources, bool alone)
     for (HotBody &body : bodies_) {
         if (body.begin < at)
             return; // bodies within bodies: an extension of GNU C
+        body.skippable &= !targets_.contains(body.function);
         body.before = digest_of_part(source, at, body.begin - at);
         body.digest = digest_of_part(source, body.begin, body.size);
         at = body.begin + body.size;

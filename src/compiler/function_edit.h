@@ -17,6 +17,7 @@
 
 #include "clang/AST/Decl.h"
 #include "clang/Basic/SourceManager.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace kiln
 {
@@ -34,12 +35,18 @@ class FunctionBodies
     // name: what it goes by; in C++ its mangled one.
     void add(const clang::FunctionDecl *function, const std::string &name,
              const clang::SourceManager &sources);
+    // Another name is defined by the one of that name, which has to be seen for that.
+    void add_target(llvm::StringRef name)
+    {
+        targets_.insert(name);
+    }
     // alone: whether functions of this source can be compiled alone at all.
     void finish(const clang::SourceManager &sources, bool alone);
 
   private:
     HotWork &work_;
     std::vector<HotBody> bodies_;
+    llvm::StringSet<> targets_;
 };
 
 } // namespace kiln

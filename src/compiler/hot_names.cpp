@@ -186,6 +186,7 @@ class HotNames : public clang::ASTConsumer
   private:
     using StaticKey = std::pair<std::string, std::string>; // function, name
 
+    void note_targets(clang::Decl *declaration);
     void seem_used(clang::Decl *declaration);
     void look_at(clang::Decl *declaration);
     void find_in_c(clang::Decl *declaration, Finder &finder);
@@ -244,6 +245,20 @@ std::string HotNames::context_key(const Finder::Place &place)
     if (auto *function = llvm::dyn_cast<clang::FunctionDecl>(context))
         return mangled(function);
     return namespace_scope.str() + (owner ? owner->getQualifiedNameAsString() : "");
+}
+
+// Bodies that another name stands for.
+void HotNames::note_targets(clang::Decl *declaration)
+{
+    if (auto *context = llvm::dyn_cast<clang::DeclContext>(declaration);
+        context && context->isFileContext()) {
+        for (clang::Decl *inner : context->decls())
+            note_targets(inner);
+    }
+    if (auto *alias = declaration->getAttr<clang::AliasAttr>())
+        bodies_.add_target(alias->getAliasee());
+    if (auto *choice = declaration->getAttr<clang::IFuncAttr>())
+        bodies_.add_target(choice->getResolver());
 }
 
 // What only skipped bodies use is not unused.
@@ -576,6 +591,7 @@ void HotNames::look_at(clang::Decl *declaration)
     Finder finder;
     if (context_->getDiagnostics().hasErrorOccurred())
         return;
+    note_targets(declaration);
     if (context_->getLangOpts().CPlusPlus) {
         finder.TraverseDecl(declaration);
         for (clang::FunctionDecl *function : finder.functions)

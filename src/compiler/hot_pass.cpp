@@ -55,11 +55,15 @@ class HotModule
     bool is_managed_variable(const llvm::GlobalVariable &variable) const;
     bool is_needed_outside(const llvm::Function &function) const;
     llvm::StringRef reference_name(const llvm::GlobalValue &value);
-    void digest_all();
+    void digest_data();
+    void digest_functions();
+    bool must_be_remade(const llvm::GlobalVariable &variable) const;
+    const llvm::GlobalVariable *guarded_by(const llvm::GlobalVariable &guard) const;
     llvm::SmallPtrSet<llvm::Function *, 16> changed_functions();
 
     void drop_known_structors(llvm::StringRef list_name);
     void handle_aliases();
+    void handle_ifuncs();
     llvm::GlobalValue *declare(const llvm::GlobalObject &like, llvm::StringRef name);
     void handle_function(llvm::Function &function);
     HotSymbol symbol_of(const llvm::GlobalVariable &variable) const;
@@ -115,7 +119,7 @@ class HotModule
     llvm::DenseMap<const llvm::GlobalValue *, Plan> plans_; // of managed definitions
     llvm::DenseMap<const llvm::GlobalValue *, std::string> annotated_;
     llvm::DenseMap<const llvm::GlobalValue *, std::string> references_;
-    llvm::SmallPtrSet<const llvm::GlobalValue *, 8> remade_guards_;
+    llvm::SmallPtrSet<const llvm::GlobalValue *, 8> remade_; // data that cannot stay in its place
 };
 
 // How other generations refer to a symbol: data that had to be made anew has another name since.
@@ -255,26 +259,46 @@ llvm::StringRef HotModule::reference_name(const llvm::GlobalValue &value)
     if (plan == plans_.end() && is_definition && !llvm::isa<llvm::GlobalAlias>(value))
         return "";
     std::string name = plan != plans_.end() ? plan->second.name : value.getName().str();
-    if (const HotSymbol *symbol = known(name))
+    if (remade_.contains(&value))
+        name = body_name(name);
+    else if (const HotSymbol *symbol = known(name))
         name = place_name(*symbol);
     return references_[&value] = std::move(name);
 }
 
-void HotModule::digest_all()
+// Data that is made anew has another name for who refers to it, be it in code or in data.
+void HotModule::digest_data()
+{
+    for (bool more = true; more;) {
+        more = false;
+        digest_.forget_constants();
+        for (auto &[value, plan] : plans_) {
+            auto *variable = llvm::dyn_cast<llvm::GlobalVariable>(value);
+            if (!variable)
+                continue;
+            plan.content = digest_.constant(*variable->getInitializer());
+            plan.type =
+                digest_.type(*variable->getValueType()) ^ variable->getAlign().valueOrOne().value();
+        }
+        for (const llvm::GlobalVariable &variable : module_.globals()) {
+            if (plans_.contains(&variable) && must_be_remade(variable))
+                more |= remade_.insert(&variable).second;
+        }
+    }
+}
+
+void HotModule::digest_functions()
 {
     uint64_t lines_of_all = 0;
     for (const llvm::Function &function : module_)
         lines_of_all = lines_of_all * 31 + digest_.lines(function);
     for (auto &[value, plan] : plans_) {
-        if (auto *function = llvm::dyn_cast<llvm::Function>(value)) {
-            plan.content = digest_.function(*function);
-            plan.type = digest_.signature(*function);
-            plan.lines = work_.whole ? lines_of_all : digest_.lines(*function);
-        } else {
-            auto *variable = llvm::cast<llvm::GlobalVariable>(value);
-            plan.content = digest_.constant(*variable->getInitializer());
-            plan.type = digest_.type(*variable->getValueType());
-        }
+        auto *function = llvm::dyn_cast<llvm::Function>(value);
+        if (!function)
+            continue;
+        plan.content = digest_.function(*function);
+        plan.type = digest_.signature(*function);
+        plan.lines = work_.whole ? lines_of_all : digest_.lines(*function);
     }
 }
 
@@ -458,13 +482,12 @@ void HotModule::handle_known_variable(llvm::GlobalVariable &variable, const HotS
     bool was_constant = before.kind == HotKind::Constant;
     bool is_remade = before.defined == before.changed && !before.body.empty();
     bool same_content = before.content == symbol.content && before.dynamic == symbol.dynamic;
-    bool is_guard = remade_guards_.contains(&variable);
-    if (!fits(before, symbol) || is_guard || (was_constant && is_remade && !same_content)) {
+    if (remade_.contains(&variable)) {
         // It cannot stay where it is: it is made anew, under another name.
         if (was_constant)
             notice(HotNoticeKind::ConstantReplaced, symbol,
                    "the constant has another place now; who kept its address sees the old one");
-        else if (!is_guard)
+        else if (!guarded_by(variable))
             notice(HotNoticeKind::TypeChanged, symbol,
                    "its type has changed, so that its value cannot be kept");
         symbol.body = body_name(symbol.name);
@@ -529,25 +552,42 @@ void HotModule::handle_variable(llvm::GlobalVariable &variable)
     work_.unit.symbols[symbol.name] = symbol;
 }
 
+// NULL: it guards nothing.
+const llvm::GlobalVariable *HotModule::guarded_by(const llvm::GlobalVariable &guard) const
+{
+    llvm::StringRef name = guard.getName();
+    if (!name.consume_front("_ZGV"))
+        return nullptr;
+    return module_.getNamedGlobal(("_Z" + name).str());
+}
+
+bool HotModule::must_be_remade(const llvm::GlobalVariable &variable) const
+{
+    const HotSymbol symbol = symbol_of(variable);
+    const HotSymbol *before = known(symbol.name);
+    if (!before || before->kind == HotKind::Function)
+        return false;
+    if (const llvm::GlobalVariable *guarded = guarded_by(variable))
+        return remade_.contains(guarded);
+    bool was_remade = before->defined == before->changed && !before->body.empty();
+    bool same_content = before->content == symbol.content && before->dynamic == symbol.dynamic;
+    return !fits(*before, symbol) ||
+           (before->kind == HotKind::Constant && was_remade && !same_content);
+}
+
 // A variable that exists is initialised; where its guard is new (it had a constant initialiser
-// before), that has to say so. One that is made anew needs another guard.
+// before), that has to say so.
 void HotModule::mark_guards()
 {
     for (llvm::GlobalVariable &guard : module_.globals()) {
-        llvm::StringRef name = guard.getName();
         auto own = plans_.find(&guard);
-        if (!name.starts_with("_ZGV") || own == plans_.end())
+        const llvm::GlobalVariable *guarded = guarded_by(guard);
+        if (!guarded || own == plans_.end() || known(own->second.name) || remade_.contains(guarded))
             continue;
-        auto *guarded = llvm::dyn_cast_or_null<llvm::GlobalVariable>(
-            module_.getNamedValue(("_Z" + name.drop_front(4)).str()));
-        const HotSymbol *before =
-            guarded && plans_.contains(guarded) ? known(plans_[guarded].name) : nullptr;
-        if (!before || before->kind == HotKind::Constant)
-            continue;
+        auto plan = plans_.find(guarded);
+        const HotSymbol *before = plan == plans_.end() ? nullptr : known(plan->second.name);
         auto *type = llvm::dyn_cast<llvm::IntegerType>(guard.getValueType());
-        if (!fits(*before, symbol_of(*guarded)))
-            remade_guards_.insert(&guard);
-        else if (!known(own->second.name) && type)
+        if (before && before->kind != HotKind::Constant && type)
             guard.setInitializer(llvm::ConstantInt::get(type, 1));
     }
 }
@@ -624,6 +664,33 @@ void HotModule::handle_aliases()
     }
 }
 
+// What a resolver chose when the first generation was loaded stays chosen.
+void HotModule::handle_ifuncs()
+{
+    for (llvm::GlobalIFunc &choice : llvm::make_early_inc_range(module_.ifuncs())) {
+        std::string name = choice.getName().str();
+        if (choice.hasLocalLinkage())
+            name += ".kiln." + work_.unit_name;
+        if (const HotSymbol *before = known(name)) {
+            work_.unit.symbols[name] = *before;
+            choice.setName("");
+            choice.replaceAllUsesWith(
+                llvm::Function::Create(llvm::cast<llvm::FunctionType>(choice.getValueType()),
+                                       llvm::GlobalValue::ExternalLinkage, name, module_));
+            choice.eraseFromParent();
+            continue;
+        }
+        if (choice.hasLocalLinkage())
+            choice.setLinkage(llvm::GlobalValue::ExternalLinkage);
+        choice.setName(name);
+        choice.setVisibility(llvm::GlobalValue::DefaultVisibility);
+        choice.setDSOLocal(false);
+        work_.unit.symbols[name] = {
+            name, HotKind::Indirect, work_.generation, work_.generation, "", 1, 0,
+            0,    display_name(name)};
+    }
+}
+
 llvm::GlobalValue *HotModule::declare(const llvm::GlobalObject &like, llvm::StringRef name)
 {
     if (auto *function = llvm::dyn_cast<llvm::Function>(&like))
@@ -686,7 +753,7 @@ void HotModule::carry_over()
         work_.unit.symbols[name].content = 0;
         if (is_internal || symbol.weak)
             continue;
-        bool is_function = symbol.kind == HotKind::Function;
+        bool is_function = symbol.kind == HotKind::Function || symbol.kind == HotKind::Indirect;
         notice(is_function ? HotNoticeKind::FunctionRemoved : HotNoticeKind::DataRemoved, symbol,
                is_function ? "it is gone from the source; who has its address calls its last code"
                            : "it is gone from the source; who has its address sees its last value");
@@ -767,7 +834,8 @@ void HotModule::run()
     free_always_inline();
     take_annotations();
     settle_names();
-    digest_all();
+    digest_data();
+    digest_functions();
     mark_guards();
     // A reference to a function that others cannot name counts by its content: so no difference of
     // the unit is overlooked.
@@ -779,6 +847,7 @@ void HotModule::run()
     if (!work_.whole)
         hot_initialisers_bind(module_, changed_functions());
     handle_aliases();
+    handle_ifuncs();
     llvm::SmallVector<llvm::GlobalObject *, 64> objects;
     for (llvm::GlobalObject &object : module_.global_objects()) {
         if (plans_.contains(&object))

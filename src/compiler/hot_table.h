@@ -23,7 +23,7 @@ namespace kiln
 {
 
 // As wire.proto's.
-enum class HotKind { Function, Variable, ThreadLocal, Constant };
+enum class HotKind { Function, Variable, ThreadLocal, Constant, Indirect };
 enum class HotNoticeKind {
     InitializerChanged,
     FunctionRemoved,

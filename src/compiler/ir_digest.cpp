@@ -198,6 +198,16 @@ uint64_t IrDigest::constant(const llvm::Constant &constant)
     return constants_[&constant] = digest;
 }
 
+// What some intrinsics are told by words: the name of a register, the mode of rounding.
+void IrDigest::add_words(Bytes &bytes, const llvm::Metadata *metadata)
+{
+    if (auto *words = llvm::dyn_cast_or_null<llvm::MDString>(metadata))
+        add(bytes, words->getString());
+    else if (auto *list = llvm::dyn_cast_or_null<llvm::MDTuple>(metadata))
+        for (const llvm::MDOperand &operand : list->operands())
+            add_words(bytes, operand.get());
+}
+
 void IrDigest::add_operand(Bytes &bytes, const llvm::Value &value)
 {
     if (auto *constant = llvm::dyn_cast<llvm::Constant>(&value)) {
@@ -209,8 +219,9 @@ void IrDigest::add_operand(Bytes &bytes, const llvm::Value &value)
         add(bytes, assembly->getConstraintString());
         add(bytes, uint64_t(assembly->hasSideEffects()) | uint64_t(assembly->isAlignStack()) << 1 |
                        uint64_t(assembly->getDialect()) << 2 | uint64_t(assembly->canThrow()) << 8);
-    } else if (llvm::isa<llvm::MetadataAsValue>(&value)) {
+    } else if (auto *metadata = llvm::dyn_cast<llvm::MetadataAsValue>(&value)) {
         add(bytes, tag_metadata);
+        add_words(bytes, metadata->getMetadata());
     } else {
         add(bytes, tag_local);
         add(bytes, numbers_.lookup(&value));
@@ -236,22 +247,25 @@ void IrDigest::add_details(Bytes &bytes, const llvm::Instruction &instruction)
         add(bytes, type(*slot->getAllocatedType()));
         add(bytes, slot->getAlign().value());
     } else if (auto *load = llvm::dyn_cast<llvm::LoadInst>(&instruction)) {
-        add(bytes, load->getAlign().value() << 8 | uint64_t(load->isVolatile()) |
-                       uint64_t(load->getOrdering()) << 1);
+        add(bytes, load->getAlign().value() << 16 | uint64_t(load->isVolatile()) |
+                       uint64_t(load->getOrdering()) << 1 | uint64_t(load->getSyncScopeID()) << 8);
     } else if (auto *store = llvm::dyn_cast<llvm::StoreInst>(&instruction)) {
-        add(bytes, store->getAlign().value() << 8 | uint64_t(store->isVolatile()) |
-                       uint64_t(store->getOrdering()) << 1);
+        add(bytes, store->getAlign().value() << 16 | uint64_t(store->isVolatile()) |
+                       uint64_t(store->getOrdering()) << 1 |
+                       uint64_t(store->getSyncScopeID()) << 8);
     } else if (auto *change = llvm::dyn_cast<llvm::AtomicRMWInst>(&instruction)) {
         add(bytes, change->getAlign().value() << 16 | uint64_t(change->isVolatile()) |
                        uint64_t(change->getOrdering()) << 1 |
                        uint64_t(change->getOperation()) << 8);
+        add(bytes, change->getSyncScopeID());
     } else if (auto *exchange = llvm::dyn_cast<llvm::AtomicCmpXchgInst>(&instruction)) {
         add(bytes, exchange->getAlign().value() << 16 | uint64_t(exchange->isVolatile()) |
                        uint64_t(exchange->isWeak()) << 1 |
                        uint64_t(exchange->getSuccessOrdering()) << 4 |
                        uint64_t(exchange->getFailureOrdering()) << 8);
+        add(bytes, exchange->getSyncScopeID());
     } else if (auto *fence = llvm::dyn_cast<llvm::FenceInst>(&instruction)) {
-        add(bytes, uint64_t(fence->getOrdering()));
+        add(bytes, uint64_t(fence->getOrdering()) | uint64_t(fence->getSyncScopeID()) << 8);
     } else if (auto *extract = llvm::dyn_cast<llvm::ExtractValueInst>(&instruction)) {
         for (unsigned index : extract->indices())
             add(bytes, index);
@@ -265,6 +279,9 @@ void IrDigest::add_details(Bytes &bytes, const llvm::Instruction &instruction)
         add(bytes, pad->isCleanup());
         for (unsigned i = 0; i < pad->getNumClauses(); i++)
             add(bytes, pad->isCatch(i));
+    } else if (auto *choice = llvm::dyn_cast<llvm::SwitchInst>(&instruction)) {
+        for (auto each : choice->cases())
+            add(bytes, constant(*each.getCaseValue())); // no operands since LLVM 22
     } else if (auto *phi = llvm::dyn_cast<llvm::PHINode>(&instruction)) {
         for (const llvm::BasicBlock *block : phi->blocks())
             add(bytes, numbers_.lookup(block));

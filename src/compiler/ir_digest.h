@@ -32,6 +32,11 @@ class IrDigest
     // Of an initialiser; never 0.
     uint64_t constant(const llvm::Constant &constant);
     uint64_t type(const llvm::Type &type);
+    // Names have changed.
+    void forget_constants()
+    {
+        constants_.clear();
+    }
 
   private:
     using Bytes = llvm::SmallVector<char, 0>;
@@ -43,6 +48,7 @@ class IrDigest
     }
     void add(Bytes &bytes, llvm::StringRef text);
     void add_attributes(Bytes &bytes, const llvm::AttributeList &list);
+    void add_words(Bytes &bytes, const llvm::Metadata *metadata);
     void add_operand(Bytes &bytes, const llvm::Value &value);
     void add_details(Bytes &bytes, const llvm::Instruction &instruction);
     void add_metadata(Bytes &bytes, const llvm::Instruction &instruction);

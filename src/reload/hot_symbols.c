@@ -105,7 +105,8 @@ static bool find_new(const Kiln__Wire__HotSymbol *symbol, void *data)
     if (symbol->defined <= 1)
         return true;
     search->address = hot_place_of(search->hot, symbol);
-    search->is_function = symbol->kind == KILN__WIRE__HOT_KIND__HOT_FUNCTION;
+    search->is_function = symbol->kind == KILN__WIRE__HOT_KIND__HOT_FUNCTION ||
+                          symbol->kind == KILN__WIRE__HOT_KIND__HOT_INDIRECT;
     return !search->address;
 }
 
