@@ -838,9 +838,10 @@ void HotModule::run()
     digest_functions();
     mark_guards();
     // A reference to a function that others cannot name counts by its content: so no difference of
-    // the unit is overlooked.
+    // the unit is overlooked. What a constant holds may be part of any code.
     replaces_all_ = work_.whole && llvm::any_of(plans_, [&](const auto &item) {
-                        return llvm::isa<llvm::Function>(item.first) && differs(item.second);
+                        auto *variable = llvm::dyn_cast<llvm::GlobalVariable>(item.first);
+                        return (!variable || variable->isConstant()) && differs(item.second);
                     });
     drop_known_structors("llvm.global_ctors");
     drop_known_structors("llvm.global_dtors");
