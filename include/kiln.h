@@ -517,7 +517,8 @@ typedef enum kiln_notice_kind {
     KILN_NOTICE_DATA_REMOVED,        /* who has its address sees its last value */
     KILN_NOTICE_LAYOUT_UNSEEN,       /* of a record that no variable holds, but other memory may */
     KILN_NOTICE_CONSTANT_REPLACED,   /* it has another place now */
-    KILN_NOTICE_RUNNING,             /* a call of `main` never ends: it goes on in its old code */
+    KILN_NOTICE_RUNNING,             /* calls go on in their old code: of `main`, and of what the
+                                        thread that reloads is in */
     KILN_NOTICE_OTHER_LIBRARY        /* one that is not reloaded with this one was built from an
                                         edited file, too, and keeps what it has inlined of it */
 } kiln_notice_kind;

@@ -165,7 +165,11 @@ static bool add_report(kiln_reload *whole, hot_report *part)
 /* `main` is called once, and what waits in it never returns to its entry. */
 static bool note_running(hot_report *report)
 {
-    if (!string_list_contains(&report->functions, "main"))
+    bool is_told = !string_list_contains(&report->functions, "main");
+    for (size_t i = 0; !is_told && i < report->notice_count; i++)
+        is_told = report->notices[i].kind == KILN_NOTICE_RUNNING &&
+                  strcmp(report->notices[i].symbol, "main") == 0;
+    if (is_told)
         return true;
     return hot_report_add(report, KILN_NOTICE_RUNNING, "main", "main",
                           "a call of it that is in progress goes on in the code that it began in",
@@ -444,6 +448,8 @@ static void publish_prepared(kiln_library *library)
     pthread_mutex_lock(&library->session->mutex);
     library_watch *watch = own->waiter;
     bool was_prepared = own->is_prepared;
+    if (was_prepared)
+        watch_hold(watch);
     pthread_mutex_unlock(&library->session->mutex);
     kiln_status status = KILN_OK;
     if (was_prepared)
@@ -455,8 +461,12 @@ static void publish_prepared(kiln_library *library)
     report.seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
     drop_prepared(library);
     end_turn(library);
-    if (was_prepared)
+    if (was_prepared) {
         watch_tell(watch, status == KILN_OK ? &report : NULL, error);
+        pthread_mutex_lock(&library->session->mutex);
+        watch_let_go(watch);
+        pthread_mutex_unlock(&library->session->mutex);
+    }
     kiln_error_destroy(error);
     hot_report_destroy(&report.report);
 }

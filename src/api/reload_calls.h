@@ -47,6 +47,9 @@ bool session_publish_prepared(kiln_session *session, bool *watched);
  * report's files. false when out of memory. */
 bool reload_note_others(const kiln_library *library, hot_report *report);
 const kiln_library *watch_library(const library_watch *watch);
+/* A watch does not end while somebody holds it. Under the session's mutex. */
+void watch_hold(library_watch *watch);
+void watch_let_go(library_watch *watch);
 /* Tell whoever watches. */
 void watch_tell(library_watch *watch, const kiln_reload *report, const kiln_error *error);
 /* Events of reloads that a watch's thread makes go nowhere: callbacks belong to calls. */

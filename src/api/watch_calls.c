@@ -2,7 +2,7 @@
  *
  * A watch has a thread, with every signal blocked. It makes a watch of everything that the library
  * and its hot dependencies have read and looked for, looks at these once, and then waits for a
- * change; after each look the watch is made anew, since inputs may be others by then. What it
+ * change and looks again; after that the watch is made anew, since inputs may be others by then. What it
  * compiles it publishes itself, or leaves to kiln_session_dispatch and waits until that is done.
  * When edits pause, a follow-up may run (follow_up.h). */
 #include <errno.h>
@@ -23,6 +23,7 @@ struct library_watch {
     follow_up follow_up;
     int stop;         /* an eventfd: readable when the thread is to end */
     bool ends;        /* the same; guarded by the session's mutex */
+    unsigned holders; /* guarded by the session's mutex */
     bool is_orphaned; /* after a fork: there is no thread */
     pthread_t thread;
 };
@@ -30,6 +31,17 @@ struct library_watch {
 const kiln_library *watch_library(const library_watch *watch)
 {
     return watch->library;
+}
+
+void watch_hold(library_watch *watch)
+{
+    watch->holders++;
+}
+
+void watch_let_go(library_watch *watch)
+{
+    watch->holders--;
+    pthread_cond_broadcast(&watch->library->session->flights_changed);
 }
 
 void watch_tell(library_watch *watch, const kiln_reload *report, const kiln_error *error)
@@ -160,6 +172,9 @@ static void *run(void *data)
             goes_on = await_change(watch, files);
             follow_up_stop(&watch->follow_up);
             outcome = KILN_OK;
+            /* The watch that there is will do for that; what the look finds may need another. */
+            if (goes_on)
+                look(watch, &outcome);
         }
         struct pollfd stop = {.fd = watch->stop, .events = POLLIN};
         goes_on = goes_on && poll(&stop, 1, 0) <= 0;
@@ -241,16 +256,20 @@ void kiln_library_unwatch(kiln_library *library)
     kiln_session *session = library->session;
     pthread_mutex_lock(&session->mutex);
     watch->ends = true;
-    /* Nobody is left to be told. */
-    for (kiln_library *other = session->libraries; other; other = other->next)
-        if (other->hot && other->hot->waiter == watch)
-            other->hot->is_prepared = false;
-    library->hot->is_prepared = false;
     pthread_cond_broadcast(&session->flights_changed);
     pthread_mutex_unlock(&session->mutex);
     raise_flag(watch->stop);
     if (!watch->is_orphaned)
         pthread_join(watch->thread, NULL);
+    pthread_mutex_lock(&session->mutex);
+    /* Nobody is left to be told of what waits; who is being told is heard out. */
+    for (kiln_library *other = session->libraries; other; other = other->next)
+        if (other->hot && other->hot->waiter == watch)
+            other->hot->is_prepared = false;
+    library->hot->is_prepared = false;
+    while (watch->holders && !watch->is_orphaned)
+        pthread_cond_wait(&session->flights_changed, &session->mutex);
+    pthread_mutex_unlock(&session->mutex);
     leave(library);
     watch_free(watch);
 }

@@ -291,7 +291,7 @@ void HotModule::digest_functions()
 {
     uint64_t lines_of_all = 0;
     for (const llvm::Function &function : module_)
-        lines_of_all = lines_of_all * 31 + digest_.lines(function);
+        lines_of_all = work_.whole ? lines_of_all * 31 + digest_.lines(function) : 0;
     for (auto &[value, plan] : plans_) {
         auto *function = llvm::dyn_cast<llvm::Function>(value);
         if (!function)
@@ -527,7 +527,7 @@ HotSymbol HotModule::symbol_of(const llvm::GlobalVariable &variable) const
                      plan.content,
                      plan.type,
                      module_.getDataLayout().getTypeAllocSize(variable.getValueType()),
-                     display_name(plan.name),
+                     "",
                      false,
                      variable.isWeakForLinker()};
     auto dynamic = work_.dynamic_initializers.find(variable.getName().str());
@@ -541,6 +541,7 @@ HotSymbol HotModule::symbol_of(const llvm::GlobalVariable &variable) const
 void HotModule::handle_variable(llvm::GlobalVariable &variable)
 {
     HotSymbol symbol = symbol_of(variable);
+    symbol.display = display_name(symbol.name);
     if (variable.isThreadLocal())
         variable.setThreadLocalMode(llvm::GlobalVariable::GeneralDynamicTLSModel);
     if (const HotSymbol *before = known(symbol.name); before && before->kind != HotKind::Function)

@@ -229,6 +229,9 @@ typedef struct os_crash {
  * an overflow of the stack is noticed too. Signals that others send are not crashes. Calls may be
  * nested; any thread. */
 bool os_call_guarded(void (*function)(void *), void *argument, os_crash *crash);
+/* The functions that this thread is in, innermost first, by their first instruction, as far as loaded
+ * objects export them; how many there are. */
+size_t os_running_functions(const void **functions, size_t capacity);
 /* Around a fork: in the child only the calls of the thread that forked go on. */
 void os_guard_before_fork(void);
 void os_guard_after_fork(bool in_child);

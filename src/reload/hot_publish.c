@@ -14,17 +14,31 @@
 typedef struct changes {
     patch *patches;
     size_t patch_count, patch_capacity;
+    const char **names; /* of what is patched, in the same order */
+    size_t name_count, name_capacity;
     patch_data *constants;
     size_t constant_count, constant_capacity;
 } changes;
 
-static bool add_patch(changes *changes, void *entry, const void *target)
+static bool add_patch(changes *changes, void *entry, const void *target, const char *name)
 {
-    patch *place = array_add((void **)&changes->patches, &changes->patch_count,
-                             &changes->patch_capacity, sizeof *place);
-    if (place)
-        *place = (patch){.entry = entry, .target = target};
-    return place != NULL;
+    const char **own = array_add((void **)&changes->names, &changes->name_count,
+                                 &changes->name_capacity, sizeof *own);
+    patch *place = own ? array_add((void **)&changes->patches, &changes->patch_count,
+                                   &changes->patch_capacity, sizeof *place)
+                       : NULL;
+    if (!place)
+        return false;
+    *own = name;
+    *place = (patch){.entry = entry, .target = target};
+    return true;
+}
+
+static void changes_destroy(changes *changes)
+{
+    free(changes->patches);
+    free(changes->names);
+    free(changes->constants);
 }
 
 static bool add_constant(changes *changes, void *address, const void *bytes, size_t size)
@@ -78,7 +92,7 @@ static kiln_status add_change(const hot *hot, const Kiln__Wire__HotSymbol *symbo
         return add_constant(changes, place, body, symbol->size) ? KILN_OK : error_no_memory(error);
     if (symbol->weak && is_known(changes, place))
         return KILN_OK;
-    if (!add_patch(changes, place, body))
+    if (!add_patch(changes, place, body, symbol->display))
         return error_no_memory(error);
     return tell_function(report, symbol, is_follow_up, error);
 }
@@ -207,10 +221,28 @@ static bool brings_symbols(const hot_edit *edit, uint32_t number)
     return false;
 }
 
-static kiln_status publish(generation *made, const changes *changes, kiln_error **error)
+/* What this thread is in: its calls go on in the code that they began in. Whoever calls a host that
+ * reloads, as a loop does, may be edited in vain. */
+static bool note_running(const generation *made, const changes *changes, hot_report *report)
 {
-    if (!note_publications(made, changes))
-        return error_no_memory(error);
+    enum { functions_at_most = 128 };
+    const void *running[functions_at_most];
+    size_t count = changes->patch_count ? os_running_functions(running, functions_at_most) : 0;
+    for (size_t i = 0; i < made->publication_count; i++) {
+        const publication *publication = &made->publications[i];
+        bool runs = false;
+        for (size_t k = 0; !runs && k < count; k++)
+            runs = running[k] == publication->entry || running[k] == publication->before;
+        if (runs &&
+            !hot_report_add(report, KILN_NOTICE_RUNNING, changes->names[i], changes->names[i],
+                            "the call of it that reloads goes on in the code that it began in", ""))
+            return false;
+    }
+    return true;
+}
+
+static kiln_status publish(const changes *changes, kiln_error **error)
+{
     kiln_status status = changes->constant_count
                              ? patch_constants(changes->constants, changes->constant_count, error)
                              : KILN_OK;
@@ -236,12 +268,14 @@ kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, si
         status = gather_changes(hot, edit, made.loaded, &changes, report, error);
     if (status == KILN_OK)
         status = hot_migrate(hot, edit, made.loaded, error);
+    if (status == KILN_OK && (!note_publications(&made, &changes) ||
+                              (!edit->follow_up && !note_running(&made, &changes, report))))
+        status = error_no_memory(error);
     int64_t begin_ns = os_clock_steady_ns();
     if (status == KILN_OK)
-        status = publish(&made, &changes, error);
+        status = publish(&changes, error);
     report->publish_seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
-    free(changes.patches);
-    free(changes.constants);
+    changes_destroy(&changes);
     if (status != KILN_OK) {
         free(made.publications);
         load_close(made.loaded);
@@ -314,7 +348,7 @@ kiln_status hot_roll_back(hot *hot, hot_report *report, kiln_error **error)
     changes changes = {0};
     kiln_status status = KILN_OK;
     for (size_t i = 0; status == KILN_OK && i < newest->publication_count; i++)
-        if (!add_patch(&changes, newest->publications[i].entry, newest->publications[i].before))
+        if (!add_patch(&changes, newest->publications[i].entry, newest->publications[i].before, ""))
             status = error_no_memory(error);
     for (size_t i = 0; status == KILN_OK && i < hot->unit_count; i++)
         if (hot->units[i].table && !forget_functions(hot, &hot->units[i], newest, report))
@@ -325,6 +359,6 @@ kiln_status hot_roll_back(hot *hot, hot_report *report, kiln_error **error)
         newest->rolled_back = true;
         report->generation = (uint32_t)number - 1;
     }
-    free(changes.patches);
+    changes_destroy(&changes);
     return status;
 }

@@ -486,3 +486,40 @@ TEST(a_call_in_flight_ends_where_it_began)
     CHECK_INT(edit_int(&e, "run"), 21);
     edit_end(&e);
 }
+
+static editing *reloading;
+static const char *next_text;
+static void reload_from_within(void)
+{
+    if (next_text)
+        edit_save(reloading, next_text);
+}
+
+/* A loop of the library that calls the host, which reloads. */
+TEST(what_reloads_is_told_of_where_it_is_in)
+{
+    static const char text[] =
+        "void reload_from_within(void); static int other(void) { return 1; }\n"
+        "int loop(void) { reload_from_within(); return 10 + other(); }\n"
+        "int run(void) { return loop(); }\n";
+    editing e = {.path = scratch("lib.c")};
+    write_file(e.path, text);
+    kiln_spec *spec = spec_of_file("lib", e.path);
+    kiln_spec_add_host_symbol(spec, "reload_from_within",
+                              (const void *)(uintptr_t)reload_from_within);
+    edit_begin_spec(&e, spec);
+    reloading = &e;
+    for (int i = 2; i < 5; i++) {
+        next_text = replaced(replaced(text, "return 1;", text_of("return %d;", i)), "10 +",
+                             text_of("%d0 +", i));
+        int before = edit_int(&e, "run");
+        /* The function that is running is old; what it calls is new, unless it is a part of it. */
+        CHECK_INT(before / 10, i - 1);
+        bool is_whole = edit_mode() == KILN_HOT_WHOLE; /* then it is a part of its caller */
+        CHECK(edit_noticed(&e, KILN_NOTICE_RUNNING, is_whole ? "run" : "loop"));
+        CHECK(!edit_noticed(&e, KILN_NOTICE_RUNNING, "other"));
+    }
+    next_text = NULL;
+    CHECK_INT(edit_int(&e, "run"), 44);
+    edit_end(&e);
+}

@@ -140,6 +140,7 @@ TEST(the_virtual_machine_is_edited_while_a_query_steps)
     if (edit_mode() == KILN_HOT_ISLANDS) {
         CHECK_INT(kiln_reload_function_count(own.e.report), 1);
         CHECK(edit_reported_function(&own.e, "sqlite3VdbeExec"));
+        CHECK(edit_noticed(&own.e, KILN_NOTICE_RUNNING, "sqlite3VdbeExec"));
     }
     for (int i = 6; i <= rows / 2; i++)
         CHECK_INT(next_int(&own, statement), i + 5001);
