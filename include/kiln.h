@@ -587,6 +587,7 @@ KILN_API kiln_status kiln_library_reload(kiln_library *library, const kiln_reloa
  * the count. Since 0.1. */
 KILN_API uint32_t kiln_reload_generation(const kiln_reload *report);
 KILN_API bool kiln_reload_changed(const kiln_reload *report);
+/* Looking, compiling and publishing; not what an edit of a watched library waited for a dispatch. */
 KILN_API double kiln_reload_seconds(const kiln_reload *report);
 /* Of that: while entries were being led to new code, and constants written. */
 KILN_API double kiln_reload_publish_seconds(const kiln_reload *report);

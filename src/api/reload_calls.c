@@ -376,6 +376,7 @@ static kiln_status prepare_edits(reloading *reloading, kiln_library *library, li
 {
     struct hot_library *own = library->hot;
     hot_edit edit = {.follow_up = follow_up};
+    int64_t begin_ns = os_clock_steady_ns();
     kiln_status status = compile_edits(reloading, library, &edit);
     if (status == KILN_OK && edit.edited_count && !edit.image)
         status = publish(reloading, library, &edit); /* only tables: no code changes */
@@ -386,6 +387,7 @@ static kiln_status prepare_edits(reloading *reloading, kiln_library *library, li
     }
     hot_edit_destroy(&own->prepared);
     own->prepared = edit;
+    own->prepare_seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
     own->waiter = watch;
     pthread_mutex_lock(&library->session->mutex);
     own->is_prepared = true;
@@ -458,7 +460,7 @@ static void publish_prepared(kiln_library *library)
         !reload_note_others(watch_library(watch), &report.report))
         status = error_no_memory(&error);
     report.report.generation = hot_generation(own->hot);
-    report.seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
+    report.seconds = own->prepare_seconds + (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
     drop_prepared(library);
     end_turn(library);
     if (was_prepared) {

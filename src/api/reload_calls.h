@@ -14,11 +14,12 @@ struct hot_library {
     hot_closure *shared;
     size_t index; /* which node of the closure it is */
     hot_mode mode;
-    bool refuses_unseen;   /* kiln_load_options.refuse_unseen_layouts */
-    bool busy;             /* it is somebody's turn */
-    int gives_way;         /* an eventfd: raised, it makes who has the turn give up; -1: none */
-    bool is_prepared;      /* `prepared` was compiled, and waits to be published */
-    hot_edit prepared;     /* belongs to whose turn it is */
+    bool refuses_unseen; /* kiln_load_options.refuse_unseen_layouts */
+    bool busy;           /* it is somebody's turn */
+    int gives_way;       /* an eventfd: raised, it makes who has the turn give up; -1: none */
+    bool is_prepared;    /* `prepared` was compiled, and waits to be published */
+    hot_edit prepared;   /* belongs to whose turn it is, as does the next */
+    double prepare_seconds;
     library_watch *watch;  /* NULL: nobody watches it */
     library_watch *waiter; /* the watch that has prepared it */
     kiln_reload_hook before, after;

@@ -21,12 +21,12 @@ struct mapped_image {
     char *id;
     char *path;
     char *name;
-    int fd;                /* -1: the image is a file */
-    os_identity file;      /* what fd is: a host may close what is not its own */
-    size_t holders;        /* loads that hold it; 0: it waits to leave */
-    uint64_t acquisitions; /* how often it was held */
-    uint64_t addresses;    /* of its host symbols, as a digest */
-    bool is_library;       /* not one of Kiln's own making */
+    int fd;             /* -1: the image is a file */
+    os_identity file;   /* what fd is: a host may close what is not its own */
+    size_t holders;     /* loads that hold it; 0: it waits to leave */
+    uint64_t changes;   /* how often that has changed */
+    uint64_t addresses; /* of its host symbols, as a digest */
+    bool is_library;    /* not one of Kiln's own making */
 };
 
 /* Guards the list and the entries' counts. A leaf: nothing
@@ -102,7 +102,7 @@ static void remove_entry(mapped_image *entry)
 
 static void hold(mapped_image *entry)
 {
-    entry->acquisitions++;
+    entry->changes++;
     if (entry->holders++ == 0)
         atomic_fetch_sub(&waiting_count, 1);
 }
@@ -255,15 +255,21 @@ bool mapped_image_release(mapped_image *entry)
 {
     if (!entry)
         return false;
+    bool mapped = false, looked = false;
+    uint64_t changes = 0;
     lock_first();
-    uint64_t acquisitions = entry->acquisitions;
-    unlock_registry();
-    bool mapped = os_is_loaded(entry->path);
-    lock_first();
+    /* Somebody who held it meanwhile may have mapped it, or closed it: then it is looked at again. */
+    while (entry->holders == 1 && (!looked || changes != entry->changes)) {
+        changes = entry->changes;
+        unlock_registry();
+        mapped = os_is_loaded(entry->path);
+        looked = true;
+        lock_first();
+    }
     assert(entry->holders > 0);
+    entry->changes++;
     bool waits = --entry->holders == 0;
-    /* Somebody who held it meanwhile may have mapped it again: then it waits for another look. */
-    bool gone = waits && !mapped && acquisitions == entry->acquisitions;
+    bool gone = waits && !mapped;
     if (gone)
         remove_entry(entry);
     else if (waits)
