@@ -576,8 +576,8 @@ typedef struct kiln_reload kiln_reload;
  * it, on this thread. *report (may be NULL): what was done; the caller destroys it. Blocks while it
  * compiles; of several threads that ask at a time, one works and the others wait. Errors:
  * INVALID_ARGUMENT (the library was not loaded hot), REFUSED (the edit does not fit the data; the
- * message names type, field and variable), any of a load's; then the library is as it was.
- * Since 0.1. */
+ * message names type, field and variable), any of a load's; then the library is as it was. *report is
+ * NULL then or, where dependencies were reloaded before that, tells what was done to them. Since 0.1. */
 KILN_API kiln_status kiln_library_reload(kiln_library *library, const kiln_reload_options *options,
                                          kiln_reload **report, kiln_error **error);
 
@@ -671,8 +671,9 @@ KILN_API kiln_status kiln_library_watch(kiln_library *library, const kiln_watch_
 KILN_API void kiln_library_unwatch(kiln_library *library);
 
 /* Functions to be called before and after the code of a hot library is replaced, on the thread that
- * reloads, each with the generation that is to be, or is; not for a follow-up. NULL: none. They may call the library,
- * not reload or close it. Errors: INVALID_ARGUMENT. Since 0.1. */
+ * reloads, each with the generation that is to be, or is; not for a follow-up. Where publication
+ * fails, the one after it is called with the generation that stays. NULL: none. They may call the
+ * library, not reload or close it. Errors: INVALID_ARGUMENT. Since 0.1. */
 typedef void (*kiln_reload_hook)(kiln_library *library, uint32_t generation, void *user_data);
 KILN_API kiln_status kiln_library_set_reload_hooks(kiln_library *library, kiln_reload_hook before,
                                                    kiln_reload_hook after, void *user_data);

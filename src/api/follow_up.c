@@ -73,12 +73,12 @@ static void *run(void *data)
     else
         status = library_prepare(own->library, own->watch, &how, own->give_up, &prepared, &compiled,
                                  &error);
+    if (report && kiln_reload_changed(report))
+        watch_tell(own->watch, report, NULL);
     if (status == KILN_PENDING)
         session_wake(own->library->session);
     else if (status != KILN_OK && status != KILN_CANCELLED)
         watch_tell(own->watch, NULL, error);
-    else if (report && kiln_reload_changed(report))
-        watch_tell(own->watch, report, NULL);
     /* One that has failed fails again: until the next edit it is not tried. */
     if (status == KILN_CANCELLED)
         own->is_due = true;

@@ -204,6 +204,8 @@ static kiln_status publish(reloading *reloading, kiln_library *library, hot_edit
         if (own->before && !edit->follow_up)
             own->before(library, next, own->hook_data);
     }
+    /* The hooks come in pairs, whatever comes of it. */
+    bool is_hooked = edit->image && own->after && !edit->follow_up;
     kiln_status status = hot_publish(own->hot, edit, symbols, symbol_count, library->global,
                                      &report, reloading->error);
     free(symbols);
@@ -212,8 +214,8 @@ static kiln_status publish(reloading *reloading, kiln_library *library, hot_edit
         (!note_running(&report) || (reloading->report && !add_report(reloading->report, &report))))
         status = error_no_memory(reloading->error);
     hot_report_destroy(&report);
-    if (published && own->after && !edit->follow_up)
-        own->after(library, next, own->hook_data);
+    if (is_hooked)
+        own->after(library, hot_generation(own->hot), own->hook_data);
     if (published) {
         event_sink_emit(&reloading->events, &(kiln_event){.size = sizeof(kiln_event),
                                                           .kind = KILN_EVENT_RELOADED,
@@ -342,19 +344,19 @@ static kiln_status reload(kiln_library *library, event_sink events,
                            .error = error};
     session_count_busy(library->session, 1);
     status = reload_with_dependencies(&reloading, library);
-    if (status == KILN_OK && made && !reload_note_others(library, &made->report))
+    /* Dependencies that came before what failed stay reloaded. */
+    bool is_told = made && (status == KILN_OK || made->changed);
+    if (is_told && !reload_note_others(library, &made->report) && status == KILN_OK)
         status = error_no_memory(error);
     session_count_busy(library->session, -1);
-    if (status != KILN_OK) {
+    if (!is_told) {
         kiln_reload_destroy(made);
         return status;
     }
-    if (report) {
-        made->report.generation = hot_generation(library->hot->hot);
-        made->seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
-        *report = made;
-    }
-    return KILN_OK;
+    made->report.generation = hot_generation(library->hot->hot);
+    made->seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
+    *report = made;
+    return status;
 }
 
 kiln_status library_reload(kiln_library *library, const kiln_reload_options *options,
@@ -378,8 +380,11 @@ static kiln_status prepare_edits(reloading *reloading, kiln_library *library, li
     hot_edit edit = {.follow_up = follow_up};
     int64_t begin_ns = os_clock_steady_ns();
     kiln_status status = compile_edits(reloading, library, &edit);
-    if (status == KILN_OK && edit.edited_count && !edit.image)
-        status = publish(reloading, library, &edit); /* only tables: no code changes */
+    if (status == KILN_OK && edit.edited_count && !edit.image) {
+        /* Only tables: no code changes. Those of what waits, a follow-up, are of before. */
+        drop_prepared(library);
+        status = publish(reloading, library, &edit);
+    }
     *compiled |= edit.edited_count > 0;
     if (status != KILN_OK || !edit.image) {
         hot_edit_destroy(&edit);
@@ -391,6 +396,7 @@ static kiln_status prepare_edits(reloading *reloading, kiln_library *library, li
     own->waiter = watch;
     pthread_mutex_lock(&library->session->mutex);
     own->is_prepared = true;
+    own->published = KILN_OK;
     pthread_mutex_unlock(&library->session->mutex);
     return KILN_PENDING;
 }
@@ -461,6 +467,9 @@ static void publish_prepared(kiln_library *library)
         status = error_no_memory(&error);
     report.report.generation = hot_generation(own->hot);
     report.seconds = own->prepare_seconds + (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
+    pthread_mutex_lock(&library->session->mutex);
+    own->published = status;
+    pthread_mutex_unlock(&library->session->mutex);
     drop_prepared(library);
     end_turn(library);
     if (was_prepared) {
@@ -510,6 +519,8 @@ kiln_status kiln_library_reload(kiln_library *library, const kiln_reload_options
 {
     if (error)
         *error = NULL;
+    if (report)
+        *report = NULL;
     if (!library)
         return error_null(error, "library");
     kiln_status status = library_check_hot(library, error);

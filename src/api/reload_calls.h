@@ -20,6 +20,7 @@ struct hot_library {
     bool is_prepared;    /* `prepared` was compiled, and waits to be published */
     hot_edit prepared;   /* belongs to whose turn it is, as does the next */
     double prepare_seconds;
+    kiln_status published; /* how the last publication of what was prepared ended */
     library_watch *watch;  /* NULL: nobody watches it */
     library_watch *waiter; /* the watch that has prepared it */
     kiln_reload_hook before, after;
@@ -39,7 +40,8 @@ kiln_status library_check_hot(const kiln_library *library, kiln_error **error);
 kiln_status library_prepare(kiln_library *library, library_watch *watch,
                             const kiln_reload_options *options, int cancel, kiln_library **prepared,
                             bool *compiled, kiln_error **error);
-/* Whether compiling the library, or one of its dependencies, would fail as it did the last time. */
+/* Whether compiling or publishing the library, or one of its dependencies, failed the last time, and
+ * what that had read is as it was. */
 bool library_fails_still(kiln_library *library);
 /* Publish what is prepared, on this thread; whether there was anything. *watched: some library is
  * watched. */
@@ -53,7 +55,7 @@ void watch_hold(library_watch *watch);
 void watch_let_go(library_watch *watch);
 /* Tell whoever watches. */
 void watch_tell(library_watch *watch, const kiln_reload *report, const kiln_error *error);
-/* Events of reloads that a watch's thread makes go nowhere: callbacks belong to calls. */
+/* *report: also after an error, where something was published before. Events of reloads that a watch's thread makes go nowhere: callbacks belong to calls. */
 kiln_status library_reload_quietly(kiln_library *library, const kiln_reload_options *options,
                                    int cancel, kiln_reload **report, kiln_error **error);
 /* Whether a reload has compiled anything. */

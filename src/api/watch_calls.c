@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ struct library_watch {
     bool ends;        /* the same; guarded by the session's mutex */
     unsigned holders; /* guarded by the session's mutex */
     bool is_orphaned; /* after a fork: there is no thread */
+    char *told;       /* the error that was told last, as text; NULL: none since then */
     pthread_t thread;
 };
 
@@ -65,7 +67,7 @@ static bool add_inputs(const kiln_library *library, input_set *inputs, string_li
 
 /* last: see watch_open. */
 static kiln_status open_watch(const library_watch *watch, struct watch *last, struct watch **out,
-                              kiln_error **error)
+                              bool *noticed, kiln_error **error)
 {
     input_set inputs = {0};
     string_list directories = {0};
@@ -73,7 +75,7 @@ static kiln_status open_watch(const library_watch *watch, struct watch *last, st
         add_inputs(watch->library, &inputs, &directories) ? KILN_OK : error_no_memory(error);
     input_set_sort(&inputs);
     if (status == KILN_OK)
-        status = watch_open(last, &inputs, &directories, out, error);
+        status = watch_open(last, &inputs, &directories, out, noticed, error);
     else
         watch_close(last);
     input_set_destroy(&inputs);
@@ -83,21 +85,39 @@ static kiln_status open_watch(const library_watch *watch, struct watch *last, st
 
 /* ---- the thread ---- */
 
-/* Until it was published, or dropped by a reload. */
-static void await_publication(library_watch *watch, const kiln_library *prepared)
+/* Until it was published, or dropped by a reload; how that ended. */
+static kiln_status await_publication(library_watch *watch, const kiln_library *prepared)
 {
     kiln_session *session = watch->library->session;
     session_wake(session);
     pthread_mutex_lock(&session->mutex);
     while (prepared->hot->is_prepared && !watch->ends)
         pthread_cond_wait(&session->flights_changed, &session->mutex);
+    kiln_status status = prepared->hot->published;
     pthread_mutex_unlock(&session->mutex);
+    return status;
+}
+
+static void forget_told(library_watch *watch)
+{
+    free(watch->told);
+    watch->told = NULL;
+}
+
+/* An error that was told is not told again until something has happened. */
+static void tell_error(library_watch *watch, const kiln_error *error)
+{
+    const char *text = kiln_error_rendered(error);
+    if (watch->told && strcmp(watch->told, text) == 0)
+        return;
+    forget_told(watch);
+    watch->told = strdup(text);
+    watch_tell(watch, NULL, error);
 }
 
 /* Look at everything; whether inputs may be others now, so that there is to be another watch of
- * them. An error that was told is not told again until something has changed. *outcome: what the look
- * before came to, if nothing has changed since then. */
-static bool look(library_watch *watch, kiln_status *outcome)
+ * them. noticed: something has happened since the look before, which came to *outcome. */
+static bool look(library_watch *watch, bool noticed, kiln_status *outcome)
 {
     const kiln_reload_options options = {.size = sizeof options,
                                          .accept_layouts = watch->options.accept_layouts,
@@ -108,25 +128,26 @@ static bool look(library_watch *watch, kiln_status *outcome)
     kiln_library *prepared = NULL;
     bool compiled = false;
     kiln_status status;
-    /* After a failure the watch is made anew once, for what the failed compilation looked for. */
-    if (*outcome == KILN_COMPILE && library_fails_still(watch->library))
+    /* After a failure the watch is made anew, for what the failed compilation looked for. */
+    if (*outcome != KILN_OK && !noticed && library_fails_still(watch->library))
         return false;
     if (watch->options.publish_at_once)
         status = library_reload_quietly(watch->library, &options, -1, &report, &error);
     else
         status = library_prepare(watch->library, watch, &options, -1, &prepared, &compiled, &error);
-    bool failed = status != KILN_OK && status != KILN_PENDING;
-    if (status == KILN_PENDING)
-        await_publication(watch, prepared);
-    else if (failed && *outcome == KILN_OK)
-        watch_tell(watch, NULL, error);
-    else if (report && kiln_reload_changed(report))
+    if (report && kiln_reload_changed(report))
         watch_tell(watch, report, NULL);
+    if (status == KILN_PENDING)
+        status = await_publication(watch, prepared);
+    else if (status != KILN_OK)
+        tell_error(watch, error);
+    if (status == KILN_OK)
+        forget_told(watch);
     compiled |= report && reload_compiled(report);
     if (compiled)
         follow_up_note_edit(&watch->follow_up);
-    bool again = compiled || (failed && *outcome == KILN_OK);
-    *outcome = failed ? status : KILN_OK;
+    bool again = compiled || (status != KILN_OK && (noticed || *outcome == KILN_OK));
+    *outcome = status;
     kiln_reload_destroy(report);
     kiln_error_destroy(error);
     return again;
@@ -134,9 +155,9 @@ static bool look(library_watch *watch, kiln_status *outcome)
 
 /* Wait for a change of an input; false: the thread is to end. watch NULL: there is none to be had,
  * so look every now and then. */
-static bool await_change(library_watch *watch, struct watch *files)
+static bool await_change(library_watch *watch, struct watch *files, kiln_status outcome)
 {
-    enum { look_every_ms = 500 };
+    int look_every_ms = outcome == KILN_OK ? 500 : 5000;
     for (;;) {
         struct pollfd polled[] = {
             {.fd = watch->stop, .events = POLLIN},
@@ -161,20 +182,27 @@ static void *run(void *data)
     library_watch *watch = data;
     struct watch *files = NULL;
     kiln_status outcome = KILN_OK;
+    bool is_blind = false;
     for (bool goes_on = true; goes_on;) {
         struct watch *last = files;
         kiln_error *error = NULL;
+        bool noticed = true;
         files = NULL;
-        if (open_watch(watch, last, &files, &error) != KILN_OK)
-            watch_tell(watch, NULL, error);
+        if (open_watch(watch, last, &files, &noticed, &error) != KILN_OK) {
+            noticed = false;
+            if (!is_blind)
+                watch_tell(watch, NULL, error);
+        }
+        is_blind = !files;
         kiln_error_destroy(error);
-        if (!look(watch, &outcome)) {
-            goes_on = await_change(watch, files);
+        if (!look(watch, noticed, &outcome)) {
+            goes_on = await_change(watch, files, outcome);
             follow_up_stop(&watch->follow_up);
-            outcome = KILN_OK;
+            if (goes_on && files)
+                forget_told(watch);
             /* The watch that there is will do for that; what the look finds may need another. */
             if (goes_on)
-                look(watch, &outcome);
+                look(watch, true, &outcome);
         }
         struct pollfd stop = {.fd = watch->stop, .events = POLLIN};
         goes_on = goes_on && poll(&stop, 1, 0) <= 0;
@@ -190,6 +218,7 @@ static void watch_free(library_watch *watch)
     if (watch->stop >= 0)
         close(watch->stop);
     follow_up_destroy(&watch->follow_up);
+    free(watch->told);
     free(watch);
 }
 

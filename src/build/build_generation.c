@@ -121,7 +121,8 @@ static int has_news(const build *build)
         if (!table)
             return -1;
         for (size_t k = 0; !news && k < table->n_symbols; k++)
-            news = table->symbols[k]->changed == build->generation->number;
+            news = table->symbols[k]->changed == build->generation->number ||
+                   table->symbols[k]->initial_in == build->generation->number;
         kiln__wire__hot_unit__free_unpacked(table, NULL);
     }
     return news;

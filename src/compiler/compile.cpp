@@ -117,8 +117,10 @@ bool run_front_end(Work &work, const DriverJob &job, FrontEnd &front, OutputByte
     instance.setOutputStream(std::make_unique<llvm::raw_svector_ostream>(bytes));
     // Not destroyed, as the front end: it owns the module, and the job ends by exit.
     clang::CodeGenAction *action = action_for(kind, work.request.hot).release();
-    if (work.request.hot)
+    if (work.request.hot) {
+        options.CXXCtorDtorAliases = false; // each of them has its own entry
         hot_pass_install(options, *work.request.hot, work.result.diagnostics);
+    }
     bool is_parallel = work.request.codegen_units > 1 && kind == clang::frontend::EmitObj &&
                        ParallelBackEnd::is_possible(options);
     if (!is_parallel)

@@ -4,6 +4,7 @@
 #include "clang/AST/Attr.h"
 #include "clang/AST/DeclCXX.h"
 #include "clang/AST/Stmt.h"
+#include "clang/Lex/Lexer.h"
 #include "llvm/Support/xxhash.h"
 
 #include <algorithm>
@@ -33,6 +34,27 @@ bool has_directive(llvm::StringRef text)
                                    line.starts_with("?\?=");
                         }) ||
            text.contains("_Pragma") || text.contains("__COUNTER__");
+}
+
+// Whether it is one compound statement, and nothing behind it: another function that was put there
+// would count as part of it. Braces that macros open or close leave it to the whole unit.
+bool is_one_block(llvm::StringRef text)
+{
+    std::string copy = text.str();
+    clang::LangOptions options;
+    options.CPlusPlus = options.CPlusPlus11 = options.CPlusPlus14 = true;
+    clang::Lexer lexer(clang::SourceLocation(), options, copy.data(), copy.data(),
+                       copy.data() + copy.size());
+    int depth = 0;
+    for (clang::Token token;;) {
+        bool is_last = lexer.LexFromRawLexer(token);
+        if (token.is(clang::tok::eof))
+            return depth == 0;
+        depth += token.is(clang::tok::l_brace);
+        depth -= token.is(clang::tok::r_brace);
+        if (depth == 0)
+            return is_last || lexer.LexFromRawLexer(token) || token.is(clang::tok::eof);
+    }
 }
 
 // Where everything up to a body, itself included, is as it was; the index of the first one that is
@@ -75,7 +97,8 @@ void function_edit_find(HotWork &work, llvm::StringRef source)
     body.digest = digest_of_part(source, body.begin, body.size);
     llvm::StringRef text = source.substr(body.begin, body.size);
     uint64_t lines_before = std::exchange(body.lines, text.count('\n'));
-    if (!text.starts_with("{") || !text.ends_with("}") || has_directive(text))
+    if (!text.starts_with("{") || !text.ends_with("}") || has_directive(text) ||
+        !is_one_block(text))
         return;
     uint64_t at = body.begin + body.size;
     for (size_t i = edited + 1; i < bodies.size(); i++) {

@@ -533,6 +533,7 @@ void HotNames::keep_initialised(clang::VarDecl *variable)
     if (uint64_t(size.getQuantity()) != known->size)
         return;
     keep_code(variable);
+    work_.dropped_initializers.insert(name);
     variable->setInit(nullptr);
     if (!variable->hasAttr<clang::NoDestroyAttr>())
         variable->addAttr(clang::NoDestroyAttr::CreateImplicit(*context_));

@@ -5,6 +5,7 @@
 // replaced keeps its llvm::Function or llvm::GlobalVariable as the declaration that everybody
 // refers to; its body moves to a new one.
 #include "compiler/hot_pass.h"
+#include "compiler/hot_aliases.h"
 #include "compiler/hot_entry.h"
 #include "compiler/hot_initialisers.h"
 #include "compiler/hot_names.h"
@@ -15,6 +16,7 @@
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/PassManager.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/xxhash.h"
 #include "llvm/Transforms/Utils/ModuleUtils.h"
 
 namespace kiln
@@ -64,7 +66,8 @@ class HotModule
     void drop_known_structors(llvm::StringRef list_name);
     void handle_aliases();
     void handle_ifuncs();
-    llvm::GlobalValue *declare(const llvm::GlobalObject &like, llvm::StringRef name);
+    void handle_alias(llvm::GlobalAlias &alias, llvm::GlobalVariable &target);
+    llvm::GlobalValue *declare(const llvm::GlobalVariable &like, llvm::StringRef name);
     void handle_function(llvm::Function &function);
     HotSymbol symbol_of(const llvm::GlobalVariable &variable) const;
     void handle_variable(llvm::GlobalVariable &variable);
@@ -84,6 +87,7 @@ class HotModule
     {
         work_.unit.notices.push_back({kind, symbol.name, symbol.display, detail.str(), ""});
     }
+    HotSymbol new_symbol(llvm::StringRef name, HotKind kind) const;
     std::string body_name(llvm::StringRef name) const
     {
         return name.str() + ".kiln.g" + std::to_string(work_.generation);
@@ -367,6 +371,16 @@ std::string display_name(llvm::StringRef name)
     return llvm::demangle(name.str());
 }
 
+HotSymbol HotModule::new_symbol(llvm::StringRef name, HotKind kind) const
+{
+    HotSymbol symbol;
+    symbol.name = name.str();
+    symbol.kind = kind;
+    symbol.defined = symbol.changed = work_.generation;
+    symbol.display = display_name(name);
+    return symbol;
+}
+
 // ---- functions ----
 
 void HotModule::replace_direct_calls(llvm::Function &from, llvm::Function &to)
@@ -404,18 +418,11 @@ void HotModule::handle_function(llvm::Function &function)
 {
     const Plan plan = plans_.lookup(&function);
     const HotSymbol *before = known(plan.name);
-    HotSymbol symbol{plan.name,
-                     HotKind::Function,
-                     work_.generation,
-                     work_.generation,
-                     "",
-                     plan.content,
-                     plan.type,
-                     0,
-                     display_name(plan.name),
-                     false,
-                     function.isWeakForLinker(),
-                     plan.lines};
+    HotSymbol symbol = new_symbol(plan.name, HotKind::Function);
+    symbol.content = plan.content;
+    symbol.type = plan.type;
+    symbol.weak = function.isWeakForLinker();
+    symbol.lines = plan.lines;
     if (!before || before->kind != HotKind::Function) {
         export_definition(function, plan.name);
         hot_entry_add(function);
@@ -480,13 +487,17 @@ void HotModule::handle_known_variable(llvm::GlobalVariable &variable, const HotS
                                       HotSymbol symbol)
 {
     bool was_constant = before.kind == HotKind::Constant;
-    bool is_remade = before.defined == before.changed && !before.body.empty();
     bool same_content = before.content == symbol.content && before.dynamic == symbol.dynamic;
     if (remade_.contains(&variable)) {
         // It cannot stay where it is: it is made anew, under another name.
         if (was_constant)
             notice(HotNoticeKind::ConstantReplaced, symbol,
                    "the constant has another place now; who kept its address sees the old one");
+        else if (work_.dropped_initializers.count(variable.getName().str()))
+            notice(
+                HotNoticeKind::Ambiguous, symbol,
+                "its type has changed to another of the same size, and code initialises it: give "
+                "it another name");
         else if (!guarded_by(variable))
             notice(HotNoticeKind::TypeChanged, symbol,
                    "its type has changed, so that its value cannot be kept");
@@ -503,14 +514,18 @@ void HotModule::handle_known_variable(llvm::GlobalVariable &variable, const HotS
         if (!was_constant)
             notice(HotNoticeKind::InitializerChanged, symbol,
                    "it keeps the value that it has; reset it to get the new initial value");
-        bool has_bytes = !is_remade && !symbol.dynamic && symbol.kind != HotKind::ThreadLocal &&
+        std::string bytes = body_name(symbol.name);
+        bool has_bytes = !symbol.dynamic && symbol.kind != HotKind::ThreadLocal &&
                          (was_constant || symbol.size <= kept_initial_value_limit);
-        if (!is_remade) {
-            after.changed = work_.generation;
-            after.body = has_bytes ? body_name(symbol.name) : "";
-        }
         if (has_bytes)
-            keep_bytes(variable, after.body);
+            keep_bytes(variable, bytes);
+        if (was_constant) {
+            after.changed = work_.generation;
+            after.body = bytes;
+        } else {
+            after.initial_in = work_.generation;
+            after.initial = has_bytes ? bytes : "";
+        }
     }
     work_.unit.symbols[symbol.name] = after;
     make_declaration(variable, place);
@@ -519,17 +534,11 @@ void HotModule::handle_known_variable(llvm::GlobalVariable &variable, const HotS
 HotSymbol HotModule::symbol_of(const llvm::GlobalVariable &variable) const
 {
     const Plan plan = plans_.lookup(&variable);
-    HotSymbol symbol{plan.name,
-                     kind_of(variable),
-                     work_.generation,
-                     work_.generation,
-                     "",
-                     plan.content,
-                     plan.type,
-                     module_.getDataLayout().getTypeAllocSize(variable.getValueType()),
-                     "",
-                     false,
-                     variable.isWeakForLinker()};
+    HotSymbol symbol = new_symbol(plan.name, kind_of(variable));
+    symbol.content = plan.content;
+    symbol.type = plan.type;
+    symbol.size = module_.getDataLayout().getTypeAllocSize(variable.getValueType());
+    symbol.weak = variable.isWeakForLinker();
     auto dynamic = work_.dynamic_initializers.find(variable.getName().str());
     if (dynamic != work_.dynamic_initializers.end()) {
         symbol.dynamic = true;
@@ -541,7 +550,6 @@ HotSymbol HotModule::symbol_of(const llvm::GlobalVariable &variable) const
 void HotModule::handle_variable(llvm::GlobalVariable &variable)
 {
     HotSymbol symbol = symbol_of(variable);
-    symbol.display = display_name(symbol.name);
     if (variable.isThreadLocal())
         variable.setThreadLocalMode(llvm::GlobalVariable::GeneralDynamicTLSModel);
     if (const HotSymbol *before = known(symbol.name); before && before->kind != HotKind::Function)
@@ -620,49 +628,52 @@ void HotModule::drop_known_structors(llvm::StringRef list_name)
                                  llvm::ConstantArray::get(type, kept), name);
 }
 
-// Other names of definitions. Those that earlier generations have become declarations; an alias
-// cannot stand for one, so a new name of a known definition goes by that one's name.
+// Other names of data. Those that earlier generations have become declarations; an alias cannot
+// stand for one, so a new name of a known definition goes by that one's name.
 void HotModule::handle_aliases()
 {
     llvm::SmallVector<llvm::GlobalAlias *, 16> aliases;
     for (llvm::GlobalAlias &alias : module_.aliases()) {
-        const llvm::GlobalObject *target = alias.getAliaseeObject();
+        auto *target = llvm::dyn_cast_or_null<llvm::GlobalVariable>(alias.getAliaseeObject());
         if (target && plans_.contains(target))
             aliases.push_back(&alias);
     }
-    for (llvm::GlobalAlias *alias : aliases) {
-        auto *target = const_cast<llvm::GlobalObject *>(alias->getAliaseeObject());
-        bool is_function = llvm::isa<llvm::Function>(target);
-        std::string name = alias->getName().str();
-        if (alias->hasLocalLinkage())
-            name += ".kiln." + work_.unit_name;
-        const HotSymbol *before = known(name);
-        if (!before && !known(plans_[target].name)) {
-            if (alias->hasLocalLinkage())
-                alias->setLinkage(llvm::GlobalValue::ExternalLinkage);
-            alias->setName(name);
-            alias->setVisibility(llvm::GlobalValue::DefaultVisibility);
-            alias->setDSOLocal(false);
-            work_.unit.symbols[name] = {name,
-                                        is_function ? HotKind::Function : HotKind::Variable,
-                                        work_.generation,
-                                        work_.generation,
-                                        "",
-                                        1,
-                                        0,
-                                        0,
-                                        display_name(name)};
-            continue;
-        }
-        llvm::GlobalValue *place = target;
-        if (before) {
-            work_.unit.symbols[name] = *before;
-            alias->setName("");
-            place = declare(*target, place_name(*before));
-        }
-        alias->replaceAllUsesWith(place);
-        alias->eraseFromParent();
+    for (llvm::GlobalAlias *alias : aliases)
+        handle_alias(*alias, *const_cast<llvm::GlobalVariable *>(
+                                 llvm::cast<llvm::GlobalVariable>(alias->getAliaseeObject())));
+}
+
+void HotModule::handle_alias(llvm::GlobalAlias &alias, llvm::GlobalVariable &target)
+{
+    std::string name = alias.getName().str();
+    if (alias.hasLocalLinkage())
+        name += ".kiln." + work_.unit_name;
+    std::string target_name = plans_[&target].name;
+    const HotSymbol *before = known(name);
+    HotSymbol symbol = new_symbol(name, HotKind::Variable);
+    symbol.content = llvm::xxh3_64bits(target_name) | 1;
+    if (!before && !known(target_name)) {
+        if (alias.hasLocalLinkage())
+            alias.setLinkage(llvm::GlobalValue::ExternalLinkage);
+        alias.setName(name);
+        alias.setVisibility(llvm::GlobalValue::DefaultVisibility);
+        alias.setDSOLocal(false);
+        work_.unit.symbols[name] = symbol;
+        return;
     }
+    llvm::GlobalValue *place = &target;
+    if (before) {
+        if (before->content != symbol.content && before->content != 0)
+            notice(HotNoticeKind::Ambiguous, symbol,
+                   "it is another name of '" + display_name(target_name) +
+                       "' now, and was something else before: it cannot be both");
+        work_.unit.symbols[name] = *before;
+        work_.unit.symbols[name].content = symbol.content;
+        alias.setName("");
+        place = declare(target, place_name(*before));
+    }
+    alias.replaceAllUsesWith(place);
+    alias.eraseFromParent();
 }
 
 // What a resolver chose when the first generation was loaded stays chosen.
@@ -686,18 +697,13 @@ void HotModule::handle_ifuncs()
         choice.setName(name);
         choice.setVisibility(llvm::GlobalValue::DefaultVisibility);
         choice.setDSOLocal(false);
-        work_.unit.symbols[name] = {
-            name, HotKind::Indirect, work_.generation, work_.generation, "", 1, 0,
-            0,    display_name(name)};
+        work_.unit.symbols[name] = new_symbol(name, HotKind::Indirect);
+        work_.unit.symbols[name].content = 1;
     }
 }
 
-llvm::GlobalValue *HotModule::declare(const llvm::GlobalObject &like, llvm::StringRef name)
+llvm::GlobalValue *HotModule::declare(const llvm::GlobalVariable &like, llvm::StringRef name)
 {
-    if (auto *function = llvm::dyn_cast<llvm::Function>(&like))
-        return llvm::Function::Create(function->getFunctionType(),
-                                      llvm::GlobalValue::ExternalLinkage,
-                                      function->getAddressSpace(), name, &module_);
     return new llvm::GlobalVariable(module_, like.getValueType(), false,
                                     llvm::GlobalValue::ExternalLinkage, nullptr, name);
 }
@@ -834,6 +840,7 @@ void HotModule::run()
     drop_kept_code();
     free_always_inline();
     take_annotations();
+    hot_aliases_become_functions(module_);
     settle_names();
     digest_data();
     digest_functions();

@@ -25,6 +25,8 @@ void pack_symbols(MessageArena &arena, const HotUnit &unit, Kiln__Wire__HotUnit 
         item->weak = symbol.weak;
         item->lines = symbol.lines;
         item->along = symbol.along;
+        item->initial = arena.string(symbol.initial);
+        item->initial_in = symbol.initial_in;
         message.symbols[message.n_symbols++] = item;
     }
 }
@@ -145,6 +147,8 @@ HotSymbol symbol_of(const Kiln__Wire__HotSymbol &item)
     symbol.weak = item.weak;
     symbol.lines = item.lines;
     symbol.along = item.along;
+    symbol.initial = item.initial;
+    symbol.initial_in = item.initial_in;
     return symbol;
 }
 
@@ -255,7 +259,8 @@ bool HotBaseline::read(llvm::StringRef bytes)
     for (const HotUnit &unit : units_) {
         for (const auto &[name, symbol] : unit.symbols) {
             const HotSymbol *&known = symbols_[name];
-            if (!known || known->changed < symbol.changed)
+            if (!known || std::max(known->changed, known->initial_in) <
+                              std::max(symbol.changed, symbol.initial_in))
                 known = &symbol;
         }
     }

@@ -46,6 +46,8 @@ struct HotSymbol {
     bool dynamic = false, weak = false;
     uint64_t lines = 0;
     bool along = false;
+    std::string initial;
+    uint32_t initial_in = 0;
 };
 
 struct HotStatic {
@@ -145,6 +147,8 @@ struct HotWork {
     // Of each variable of the unit that code initialises at load: its mangled name, and the digest
     // of its initialiser.
     std::map<std::string, uint64_t> dynamic_initializers;
+    // Those of them whose initialisers were taken away, since they have run.
+    std::set<std::string> dropped_initializers;
     const HotUnit *previous() const
     {
         return baseline.unit(unit_name);

@@ -159,6 +159,7 @@ kiln_status hot_create(image *first, const loaded *library, record *inputs, unit
         return error_no_memory(error);
     }
     pthread_mutex_init(&made->mutex, NULL);
+    pthread_mutex_init(&made->inputs_mutex, NULL);
     generation->image = image_retain(first);
     generation->loaded = (loaded *)library;
     made->first_inputs = *inputs;
@@ -254,6 +255,7 @@ void hot_destroy(hot *hot)
     record_destroy(&hot->first_inputs);
     unit_reports_destroy(hot->failed, hot->failed_count);
     pthread_mutex_destroy(&hot->mutex);
+    pthread_mutex_destroy(&hot->inputs_mutex);
     free(hot->generations);
     free(hot->units);
     free(hot);
@@ -287,7 +289,8 @@ bool hot_is_stale(hot *hot)
     bool found = false;
     pthread_mutex_lock(&hot->mutex);
     for (size_t i = 0; !found && i < hot->unit_count; i++)
-        found = hot->units[i].is_stale && hot->units[i].inputs.result_count;
+        found = hot->units[i].is_stale && !hot->units[i].is_forgotten &&
+                hot->units[i].inputs.result_count;
     pthread_mutex_unlock(&hot->mutex);
     return found;
 }
@@ -295,10 +298,12 @@ bool hot_is_stale(hot *hot)
 void hot_after_fork(hot *hot)
 {
     pthread_mutex_init(&hot->mutex, NULL);
+    pthread_mutex_init(&hot->inputs_mutex, NULL);
 }
 
 bool hot_inputs(hot *hot, input_set *inputs)
 {
+    pthread_mutex_lock(&hot->inputs_mutex);
     pthread_mutex_lock(&hot->mutex);
     bool done = !hot->first_inputs.result_count || record_add_inputs(&hot->first_inputs, 0, inputs);
     for (size_t i = 0; done && i < hot->unit_count; i++)
@@ -308,5 +313,6 @@ bool hot_inputs(hot *hot, input_set *inputs)
         if (hot->failed[i].inputs.result_count)
             done = record_add_inputs(&hot->failed[i].inputs, 0, inputs);
     pthread_mutex_unlock(&hot->mutex);
+    pthread_mutex_unlock(&hot->inputs_mutex);
     return done;
 }

@@ -29,20 +29,27 @@ static bool is_only_source(const string_list *differences, const build *build, c
     return is_source;
 }
 
+static bool check(hot *hot, record *inputs, bool trust_system, string_list *differences)
+{
+    const record_check_options options = {.trust_system = trust_system, .differences = differences};
+    record_check_report report = {0};
+    pthread_mutex_lock(&hot->inputs_mutex);
+    bool holds = record_check(inputs, 0, &options, &report);
+    pthread_mutex_unlock(&hot->inputs_mutex);
+    free(report.mismatch);
+    return holds;
+}
+
 /* Whether the inputs of a unit, or of the whole library, are as they were; what differs is added to
  * the edit's files. *no_memory: it could not be. */
-static bool inputs_hold(record *inputs, const build *build, hot_edit *edit, const unit *unit,
-                        bool *only_source, bool *no_memory)
+static bool inputs_hold(hot *hot, record *inputs, const build *build, hot_edit *edit,
+                        const unit *unit, bool *only_source, bool *no_memory)
 {
     string_list differences = {0};
-    record_check_options options = {.trust_system = build->context->trust_system,
-                                    .differences = &differences};
-    record_check_report report = {0};
-    bool holds = record_check(inputs, 0, &options, &report);
+    bool holds = check(hot, inputs, build->context->trust_system, &differences);
     *no_memory |= !add_files(edit, &differences);
     if (unit)
         *only_source = is_only_source(&differences, build, unit);
-    free(report.mismatch);
     string_list_destroy(&differences);
     return holds;
 }
@@ -52,9 +59,10 @@ static kiln_status find_stale(hot *hot, const build *build, hot_edit *edit, kiln
     bool no_memory = false, only_source;
     for (size_t i = 0; i < edit->unit_count; i++) {
         hot_unit *unit = *edit->reports[i].id ? hot_find_unit(hot, edit->reports[i].id) : NULL;
-        if (!unit || !unit->is_stale || !unit->inputs.result_count)
+        if (!unit || !unit->is_stale || unit->is_forgotten || !unit->inputs.result_count)
             continue;
-        edit->edited[i] = inputs_hold(&unit->inputs, build, edit, NULL, &only_source, &no_memory);
+        edit->edited[i] =
+            inputs_hold(hot, &unit->inputs, build, edit, NULL, &only_source, &no_memory);
         edit->edited_count += edit->edited[i];
     }
     string_list_destroy(&edit->files);
@@ -78,15 +86,17 @@ kiln_status hot_find_edits(hot *hot, build *build, hot_edit *edit, kiln_error **
     /* Of units that came from the cache as one image nothing is known but what they read together. */
     bool whole_is_known = hot->first_inputs.result_count && hot->generation_count == 1;
     bool whole_holds =
-        whole_is_known && inputs_hold(&hot->first_inputs, build, edit, NULL, NULL, &no_memory);
+        whole_is_known && inputs_hold(hot, &hot->first_inputs, build, edit, NULL, NULL, &no_memory);
     for (size_t i = 0; i < count; i++) {
         if (!*edit->reports[i].id)
             continue;
         hot_unit *unit = hot_find_unit(hot, edit->reports[i].id);
         if (!unit)
             edit->edited[i] = true;
+        else if (unit->is_forgotten)
+            edit->edited[i] = true;
         else if (unit->inputs.result_count)
-            edit->edited[i] = !inputs_hold(&unit->inputs, build, edit, &build->units.items[i],
+            edit->edited[i] = !inputs_hold(hot, &unit->inputs, build, edit, &build->units.items[i],
                                            &edit->only_source[i], &no_memory);
         else {
             edit->edited[i] = edit->unknown[i] = !whole_holds;
@@ -103,13 +113,10 @@ bool hot_fails_still(hot *hot, bool trust_system)
 {
     size_t known = 0, same = 0;
     for (size_t i = 0; i < hot->failed_count; i++) {
-        const record_check_options options = {.trust_system = trust_system};
-        record_check_report report = {0};
         if (!hot->failed[i].inputs.result_count)
             continue;
         known++;
-        same += record_check(&hot->failed[i].inputs, 0, &options, &report);
-        free(report.mismatch);
+        same += check(hot, &hot->failed[i].inputs, trust_system, NULL);
     }
     return known > 0 && same == known;
 }
@@ -198,14 +205,16 @@ static kiln_status check_notices(const hot_edit *edit, const char *name, const h
 }
 
 /* An edit that fails may be mended by a file that is not among the inputs of what runs. */
-static void keep_failed(hot *hot, hot_edit *edit)
+void hot_keep_failed(hot *hot, hot_edit *edit)
 {
+    pthread_mutex_lock(&hot->inputs_mutex);
     pthread_mutex_lock(&hot->mutex);
     unit_reports_destroy(hot->failed, hot->failed_count);
     hot->failed = edit->reports;
     hot->failed_count = edit->unit_count;
     edit->reports = NULL;
     pthread_mutex_unlock(&hot->mutex);
+    pthread_mutex_unlock(&hot->inputs_mutex);
 }
 
 kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_edit *edit,
@@ -239,7 +248,7 @@ kiln_status hot_compile(hot *hot, build *build, const hot_policy *policy, hot_ed
     if (status == KILN_OK)
         status = check_notices(edit, build->spec->name, policy, error);
     if (status != KILN_OK && !edit->follow_up)
-        keep_failed(hot, edit);
+        hot_keep_failed(hot, edit);
     if (baseline >= 0)
         close(baseline);
     free(earlier);

@@ -175,6 +175,7 @@ static void keep_tables(hot *hot, hot_edit *edit)
         record_destroy(&unit->inputs);
         unit->inputs = report->inputs;
         report->inputs = (record){0};
+        unit->is_forgotten = false;
         if (!report->table)
             continue;
         unit->is_stale = edit->tables[i] && edit->tables[i]->stale_lines;
@@ -187,6 +188,7 @@ static void keep_tables(hot *hot, hot_edit *edit)
 
 static void keep(hot *hot, const generation *made, hot_edit *edit)
 {
+    pthread_mutex_lock(&hot->inputs_mutex);
     pthread_mutex_lock(&hot->mutex);
     if (made)
         hot->generations[hot->generation_count++] = *made;
@@ -195,6 +197,7 @@ static void keep(hot *hot, const generation *made, hot_edit *edit)
     hot->failed_count = 0;
     keep_tables(hot, edit);
     pthread_mutex_unlock(&hot->mutex);
+    pthread_mutex_unlock(&hot->inputs_mutex);
 }
 
 static kiln_status map_generation(const image *image, const load_symbol *symbols,
@@ -243,12 +246,8 @@ static bool note_running(const generation *made, const changes *changes, hot_rep
 
 static kiln_status publish(const changes *changes, kiln_error **error)
 {
-    kiln_status status = changes->constant_count
-                             ? patch_constants(changes->constants, changes->constant_count, error)
-                             : KILN_OK;
-    return status == KILN_OK && changes->patch_count
-               ? patch_publish(changes->patches, changes->patch_count, error)
-               : status;
+    return patch_publish(changes->patches, changes->patch_count, changes->constants,
+                         changes->constant_count, error);
 }
 
 kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, size_t symbol_count,
@@ -279,6 +278,8 @@ kiln_status hot_publish(hot *hot, hot_edit *edit, const load_symbol *symbols, si
     if (status != KILN_OK) {
         free(made.publications);
         load_close(made.loaded);
+        if (!edit->follow_up)
+            hot_keep_failed(hot, edit);
         return status;
     }
     made.image = image_retain(edit->image);
@@ -299,10 +300,23 @@ static bool has_published(const generation *generation, const void *entry)
     return false;
 }
 
+/* A unit's table, to be. */
+typedef struct new_table {
+    uint8_t *bytes; /* NULL: it stays as it is */
+    size_t size;
+} new_table;
+
+static void new_tables_destroy(new_table *tables, size_t count)
+{
+    for (size_t i = 0; tables && i < count; i++)
+        free(tables[i].bytes);
+    free(tables);
+}
+
 /* The functions that a generation changed are to be compiled again by the next one, whatever their
  * sources say; a follow-up may have published them once more since then. false when out of memory. */
-static bool forget_functions(hot *hot, hot_unit *unit, const generation *generation,
-                             hot_report *report)
+static bool forget_functions(const hot *hot, const hot_unit *unit, const generation *generation,
+                             new_table *made, hot_report *report)
 {
     Kiln__Wire__HotUnit *table = kiln__wire__hot_unit__unpack(NULL, unit->table_size, unit->table);
     bool changed = false, done = table != NULL;
@@ -317,48 +331,66 @@ static bool forget_functions(hot *hot, hot_unit *unit, const generation *generat
         done = symbol->along || string_list_add(&report->functions, symbol->display);
     }
     if (done && changed) {
-        size_t size = kiln__wire__hot_unit__get_packed_size(table);
-        uint8_t *bytes = malloc(size + 1);
-        done = bytes != NULL;
-        if (done) {
-            kiln__wire__hot_unit__pack(table, bytes);
-            pthread_mutex_lock(&hot->mutex);
-            free(unit->table);
-            unit->table = bytes;
-            unit->table_size = size;
-            record_destroy(&unit->inputs);
-            pthread_mutex_unlock(&hot->mutex);
-        }
+        made->size = kiln__wire__hot_unit__get_packed_size(table);
+        made->bytes = malloc(made->size + 1);
+        done = made->bytes != NULL;
+        if (done)
+            kiln__wire__hot_unit__pack(table, made->bytes);
     }
     if (table)
         kiln__wire__hot_unit__free_unpacked(table, NULL);
     return done;
 }
 
+static void take_tables(hot *hot, new_table *tables)
+{
+    pthread_mutex_lock(&hot->mutex);
+    for (size_t i = 0; i < hot->unit_count; i++) {
+        hot_unit *unit = &hot->units[i];
+        if (!tables[i].bytes)
+            continue;
+        free(unit->table);
+        unit->table = tables[i].bytes;
+        unit->table_size = tables[i].size;
+        unit->is_forgotten = true;
+        tables[i].bytes = NULL;
+    }
+    pthread_mutex_unlock(&hot->mutex);
+}
+
+/* The newest edit that was not taken back; NULL: there is none. */
+static generation *newest_edit(const hot *hot)
+{
+    for (size_t number = hot->generation_count; number > 1; number--) {
+        generation *generation = &hot->generations[number - 1];
+        if (!generation->rolled_back && !generation->is_follow_up)
+            return generation;
+    }
+    return NULL;
+}
+
 kiln_status hot_roll_back(hot *hot, hot_report *report, kiln_error **error)
 {
-    size_t number = hot->generation_count;
-    while (number > 1 &&
-           (hot->generations[number - 1].rolled_back || hot->generations[number - 1].is_follow_up))
-        number--;
-    if (number <= 1)
+    generation *newest = newest_edit(hot);
+    changes changes = {0};
+    if (!newest)
         return error_set(error, KILN_NOT_FOUND, KILN_PHASE_BIND,
                          "there is no earlier generation of the code to go back to");
-    generation *newest = &hot->generations[number - 1];
-    changes changes = {0};
-    kiln_status status = KILN_OK;
-    for (size_t i = 0; status == KILN_OK && i < newest->publication_count; i++)
-        if (!add_patch(&changes, newest->publications[i].entry, newest->publications[i].before, ""))
-            status = error_no_memory(error);
-    for (size_t i = 0; status == KILN_OK && i < hot->unit_count; i++)
-        if (hot->units[i].table && !forget_functions(hot, &hot->units[i], newest, report))
-            status = error_no_memory(error);
-    if (status == KILN_OK)
-        status = patch_publish(changes.patches, changes.patch_count, error);
+    new_table *tables = calloc(hot->unit_count + 1, sizeof *tables);
+    bool done = tables != NULL;
+    for (size_t i = 0; done && i < newest->publication_count; i++)
+        done =
+            add_patch(&changes, newest->publications[i].entry, newest->publications[i].before, "");
+    for (size_t i = 0; done && i < hot->unit_count; i++)
+        done = !hot->units[i].table ||
+               forget_functions(hot, &hot->units[i], newest, &tables[i], report);
+    kiln_status status = done ? publish(&changes, error) : error_no_memory(error);
     if (status == KILN_OK) {
+        take_tables(hot, tables);
         newest->rolled_back = true;
-        report->generation = (uint32_t)number - 1;
+        report->generation = (uint32_t)(newest - hot->generations);
     }
+    new_tables_destroy(tables, hot->unit_count);
     changes_destroy(&changes);
     return status;
 }

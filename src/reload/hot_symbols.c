@@ -36,8 +36,8 @@ static bool visit_symbols(const hot *hot, const char *name,
 typedef struct reset {
     const hot *hot;
     void *place;
-    char *body;
-    uint32_t changed;
+    char *initial;
+    uint32_t initial_in;
     uint64_t size;
     unsigned count;
     bool supported;
@@ -55,11 +55,11 @@ static bool find_variable(const Kiln__Wire__HotSymbol *symbol, void *data)
     reset->count++;
     reset->place = place;
     reset->size = symbol->size;
-    reset->changed = symbol->changed;
+    reset->initial_in = symbol->initial_in;
     reset->supported =
-        !symbol->dynamic && symbol->kind == KILN__WIRE__HOT_KIND__HOT_VARIABLE && *symbol->body;
-    free(reset->body);
-    reset->body = strdup(symbol->body);
+        !symbol->dynamic && symbol->kind == KILN__WIRE__HOT_KIND__HOT_VARIABLE && *symbol->initial;
+    free(reset->initial);
+    reset->initial = strdup(symbol->initial);
     return true;
 }
 
@@ -68,7 +68,7 @@ kiln_status hot_reset_variable(hot *hot, const char *name, kiln_error **error)
     reset reset = {.hot = hot};
     kiln_status status = KILN_OK;
     const void *bytes = NULL;
-    if (!visit_symbols(hot, name, find_variable, &reset) || (reset.count && !reset.body))
+    if (!visit_symbols(hot, name, find_variable, &reset) || (reset.count && !reset.initial))
         status = error_no_memory(error);
     else if (reset.count == 0)
         status =
@@ -79,17 +79,17 @@ kiln_status hot_reset_variable(hot *hot, const char *name, kiln_error **error)
                            reset.count);
     else if (!reset.supported)
         status = error_set(error, KILN_UNSUPPORTED, KILN_PHASE_BIND,
-                           "'%s' cannot be reset: its initial value has not changed since the "
-                           "library was loaded, or code makes it, or it is thread-local",
+                           "'%s' cannot be reset: its initial value has not changed since it "
+                           "was made, or code makes it, or it is thread-local",
                            name);
     else
-        bytes = load_symbol_address(hot->generations[reset.changed - 1].loaded, reset.body);
+        bytes = load_symbol_address(hot->generations[reset.initial_in - 1].loaded, reset.initial);
     if (status == KILN_OK && (!bytes || !reset.place))
         status = error_set(error, KILN_INTERNAL, KILN_PHASE_BIND,
                            "the initial value of '%s' cannot be found", name);
     if (status == KILN_OK)
         memcpy(reset.place, bytes, reset.size);
-    free(reset.body);
+    free(reset.initial);
     return status;
 }
 

@@ -27,16 +27,14 @@ typedef struct patch_data {
  * system does not let code be changed, or this entry has another form). */
 kiln_status patch_check(const void *entry, const char *name, kiln_error **error);
 
-/* Publish all, each by itself: a thread that calls two of them meanwhile may meet one of them old
- * and one new. All or nothing where something is wrong before the first is published. Errors:
- * UNSUPPORTED, NO_MEMORY. */
-kiln_status patch_publish(const patch *patches, size_t count, kiln_error **error);
+/* Write all constants, word by word, then publish all entries, each by itself: a thread that calls two
+ * of them meanwhile may meet one of them old and one new. Errors: UNSUPPORTED, NO_MEMORY; then nothing
+ * was changed. */
+kiln_status patch_publish(const patch *patches, size_t count, const patch_data *constants,
+                          size_t constant_count, kiln_error **error);
 
 /* Publish one, without a need for memory. Errors: UNSUPPORTED. */
 kiln_status patch_publish_one(void *entry, const void *target, kiln_error **error);
-
-/* Write constants, word by word. Errors: UNSUPPORTED, NO_MEMORY; then nothing was written. */
-kiln_status patch_constants(const patch_data *items, size_t count, kiln_error **error);
 
 /* Around a fork, so that the child finds no page half patched. */
 void patch_before_fork(void);

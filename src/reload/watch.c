@@ -163,13 +163,15 @@ static int take_over(watch *last)
 }
 
 kiln_status watch_open(watch *last, const input_set *inputs, const string_list *directories,
-                       watch **out, kiln_error **error)
+                       watch **out, bool *noticed, kiln_error **error)
 {
+    *noticed = true;
     watch *made = calloc(1, sizeof *made);
     if (!made) {
         watch_close(last);
         return error_no_memory(error);
     }
+    int taken = last ? last->descriptor : -1;
     made->descriptor = take_over(last);
     kiln_status status = made->descriptor >= 0 ? KILN_OK : refuse("files", error);
     for (size_t i = 0; status == KILN_OK && i < inputs->count; i++) {
@@ -186,8 +188,7 @@ kiln_status watch_open(watch *last, const input_set *inputs, const string_list *
         watch_close(made);
         return status;
     }
-    /* What has happened so far is for the look that follows. */
-    watch_take(made);
+    *noticed = watch_take(made) || made->descriptor != taken;
     *out = made;
     return KILN_OK;
 }

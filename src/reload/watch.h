@@ -13,13 +13,14 @@
 
 typedef struct watch watch;
 
-/* last: NULL, or a watch that ends by this call, whatever comes of it: the new one goes on with its
+/* *noticed: something has happened that the last watch did not take, or there was none to take it; it
+ * is for the look that follows. last: NULL, or a watch that ends by this call, whatever comes of it: the new one goes on with its
  * descriptor, since it takes the system 18 ms to end one. inputs: files, names that are missing, and directories that were listed. directories: those of
  * which any name counts, as patterns match it. A directory that is not there is watched for from
  * the nearest one above it; where a file is a symbolic link, what it leads to is watched too.
  * Errors: IO (a limit of the system, which is named), NO_MEMORY. */
 kiln_status watch_open(watch *last, const input_set *inputs, const string_list *directories,
-                       watch **out, kiln_error **error);
+                       watch **out, bool *noticed, kiln_error **error);
 void watch_close(watch *watch); /* NULL is fine */
 
 /* Readable when watch_take has something to take. */

@@ -151,6 +151,19 @@ static void check_way(const way *way)
     kiln_session_destroy(e.session);
 }
 
+/* A function that is put right behind the edited one is no part of its body. */
+TEST(an_overload_behind_an_edited_body)
+{
+    editing e;
+    static const char overloads[] = "int h(double) { return 1; }\nint f() { return 3; }\n"
+                                    "extern \"C\" int run() { return h(1) * 10 + f(); }\n";
+    edit_begin(&e, "cpp", overloads);
+    CHECK_INT(edit_int(&e, "run"), 13);
+    edit_replace(&e, overloads, "return 3; }", "return '}' - 121; }\nint h(int) { return 2; }");
+    CHECK_INT(edit_int(&e, "run"), 24);
+    edit_end(&e);
+}
+
 TEST(every_way_reaches_the_newest)
 {
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)

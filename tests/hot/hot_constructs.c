@@ -49,6 +49,28 @@ static const construct of_c[] = {
      "run(void){return w()*10+al();}\n",
      11,
      {{"return 1", "return 2", 22}, {"return 2", "return 3", 33}, {"w()*10", "w()*20", 63}}},
+    {"aliasbody",
+     "int impl(int x){return x+1;}\nint f(int)__attribute__((alias(\"impl\")));int "
+     "run(void){return "
+     "impl(1)*10+f(2);}\n",
+     23,
+     {{"int f(int)__attribute__((alias(\"impl\")));", "int f(int x){return impl(x)+5;}", 28},
+      {"x+1", "x+2", 39},
+      {"impl(x)+5", "impl(x)+6", 40}}},
+    {"aliastarget",
+     "int a(void){return 1;}static int b(void){return 2;}\n__attribute__((weak,alias(\"a\")))int "
+     "f(void);static int l(void)__attribute__((alias(\"b\")));int run(void){return "
+     "f()*100+l()*10+b();}\n",
+     122,
+     {{"alias(\"a\")", "alias(\"b\")", 222},
+      {"return 2", "return 3", 333},
+      {"static int l(void)__attribute__((alias(\"b\")));", "static int l(void){return 7;}", 373}}},
+    {"aliasvarargs",
+     "#include <stdarg.h>\nint va(int n,...){va_list l;va_start(l,n);int "
+     "s=0;while(n--)s+=(int)va_arg(l,double);va_end(l);return s;}int "
+     "f(int,...)__attribute__((alias(\"va\")));int run(void){return f(2,1.0,2.0)*10+va(1,5.0);}\n",
+     35,
+     {{"va_arg(l,double)", "va_arg(l,double)*2", 70}, {"f(2,1.0", "f(2,3.0", 110}}},
     {"asm",
      "int run(void){int r;__asm__(\"movl $5,%0\":\"=r\"(r));return r;}\n",
      5,
@@ -319,6 +341,21 @@ static const construct of_cxx[] = {
      {{"throw E1{5}", "throw E1{15}", 138},
       {"catch(E2&e){return e.c+100;}", "", 48},
       {"throw 7", "throw 7.0", 40}}},
+    {"dtoralias",
+     "struct "
+     "Base{int*p;Base(int*q);~Base();};Base::Base(int*q):p(q){}Base::~Base(){*p+=1;}\nstruct "
+     "Derived:Base{Derived(int*q);~Derived();};Derived::Derived(int*q):Base(q){}Derived::~Derived()"
+     "{}extern \"C\" int run(){int n=0;{Derived d(&n);}{Base b(&n);}return n;}\n",
+     2,
+     {{"~Derived(){}", "~Derived(){*p+=10;}", 12},
+      {"*p+=1;", "*p+=2;", 14},
+      {"*p+=10;", "*p=*p*3+1;", 5}}},
+    {"ctorinit",
+     "struct Foo{int v;Foo();};Foo::Foo(){v=1;}static int get(){return 0;}extern \"C\" int "
+     "run(){return get()*10+Foo().v;}\n",
+     1,
+     {{"v=1;}static int get(){return 0;}", "v=7;}Foo b;static int get(){return b.v;}", 77},
+      {"v=7", "v=8", 78}}},
     {"noexc",
      "#include <new>\n#include <cstdlib>\nstruct A{static void*operator new(size_t n){return "
      "malloc(n+8);}static void operator delete(void*p){free(p);}int x=3;};extern \"C\" int "
@@ -438,13 +475,16 @@ static void save(editing *e, const char *text, int value, const char *name)
 
 static void edit_construct(const construct *construct, const char *extension)
 {
-    static const char *const arguments[] = {"-w", "-std=c++20", NULL};
+    static const char *const of_both[] = {"-w", "-O1", "-g", NULL};
+    static const char *const cxx_alone[] = {"-std=c++20", NULL};
     char *texts[steps_at_most + 1] = {strdup(construct->text)};
     int values[steps_at_most + 1] = {construct->value}, count = 0;
     editing e = {.path = scratch("lib.%s", extension)};
     write_file(e.path, construct->text);
     kiln_spec *spec = spec_of_file("lib", e.path);
-    kiln_spec_add_arguments(spec, KILN_PRIVATE, strcmp(extension, "cpp") ? NULL : arguments);
+    kiln_spec_add_arguments(spec, KILN_PRIVATE, of_both);
+    if (strcmp(extension, "cpp") == 0)
+        kiln_spec_add_arguments(spec, KILN_PRIVATE, cxx_alone);
     edit_begin_spec(&e, spec);
     CHECK_INT(edit_int(&e, "run"), construct->value);
     for (; count < steps_at_most && construct->steps[count].from; count++) {

@@ -115,6 +115,75 @@ TEST(changed_initializer_is_told_and_can_be_reset)
     edit_end(&e);
 }
 
+TEST(data_that_was_made_anew_can_be_reset)
+{
+    editing e;
+    kiln_error *error;
+    const kiln_reload_options accept = {.size = sizeof accept, .accept_layouts = true};
+    edit_begin(&e, "c", "int v = 5; int run(void) { return (int)v++; }");
+    write_file(e.path, "long v = 6; int run(void) { return (int)v++; }");
+    CHECK_STATUS(kiln_library_reload(e.library, &accept, NULL, &error), KILN_OK, &error);
+    CHECK_INT(edit_int(&e, "run"), 6);
+    /* There is nothing that it was to be reset to. */
+    CHECK_INT(kiln_library_reset_variable(e.library, "v", NULL), KILN_UNSUPPORTED);
+    edit_save(&e, "long v = 60; int run(void) { return (int)v++; }");
+    CHECK(edit_noticed(&e, KILN_NOTICE_INITIALIZER_CHANGED, "v"));
+    CHECK_INT(edit_int(&e, "run"), 7);
+    CHECK_STATUS(kiln_library_reset_variable(e.library, "v", &error), KILN_OK, &error);
+    CHECK_INT(edit_int(&e, "run"), 60);
+    edit_save(&e, "long v = 60; int run(void) { return (int)v++ * 2; }");
+    CHECK_STATUS(kiln_library_reset_variable(e.library, "v", &error), KILN_OK, &error);
+    CHECK_INT(edit_int(&e, "run"), 120);
+    edit_end(&e);
+}
+
+/* An initialiser that has run is not compiled again, so that another type of the same size would go
+ * without one. */
+TEST(another_type_of_what_code_initialises)
+{
+    editing e;
+    kiln_error *error;
+    const kiln_reload_options accept = {.size = sizeof accept, .accept_layouts = true};
+    static const char text[] = "struct A { int a; float b; A(); };\nA::A() : a(1), b(2) {}\n"
+                               "A x;\nextern \"C\" int run() { return x.a * 10 + int(x.b); }\n";
+    edit_begin(&e, "cpp", text);
+    CHECK_INT(edit_int(&e, "run"), 12);
+    char *swapped = replaced(text, "int a; float b;", "float b; int a;");
+    write_file(e.path, swapped);
+    CHECK_INT(kiln_library_reload(e.library, &accept, NULL, &error), KILN_REFUSED);
+    CHECK_CONTAINS(kiln_error_message(error), "give it another name");
+    kiln_error_destroy(error);
+    CHECK_INT(edit_int(&e, "run"), 12);
+    write_file(e.path, replaced(replaced(swapped, "x.", "y."), "A x", "A y"));
+    CHECK_STATUS(kiln_library_reload(e.library, &accept, NULL, &error), KILN_OK, &error);
+    CHECK_INT(edit_int(&e, "run"), 12);
+    edit_end(&e);
+}
+
+/* Other names of data stay with what they name. */
+TEST(aliases_of_data)
+{
+    editing e;
+    static const char text[] =
+        "int a = 1, b = 2;\nextern int other __attribute__((alias(\"a\")));\n"
+        "int run(void) { return other * 10 + b; }\n";
+    edit_begin(&e, "c", text);
+    CHECK_INT(edit_int(&e, "run"), 12);
+    edit_replace(&e, text, "* 10", "* 20");
+    CHECK_INT(edit_int(&e, "run"), 22);
+    CHECK_CONTAINS(
+        edit_save_fails(&e, replaced(text, "alias(\"a\")", "alias(\"b\")"), KILN_REFUSED),
+        "other name of 'b'");
+    CHECK_CONTAINS(edit_save_fails(&e,
+                                   replaced(text, "extern int other __attribute__((alias(\"a\")))",
+                                            "int other = 7"),
+                                   KILN_REFUSED),
+                   "other");
+    edit_save(&e, text);
+    CHECK_INT(edit_int(&e, "run"), 12);
+    edit_end(&e);
+}
+
 TEST(new_data_is_initialised_once)
 {
     editing e;

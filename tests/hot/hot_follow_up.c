@@ -248,3 +248,32 @@ TEST(gives_way)
     CHECK_INT(failed, 0);
     edit_end(&e);
 }
+
+/* One that waits to be published when a comment is edited is of before. */
+TEST(one_that_is_overtaken)
+{
+    editing e;
+    kiln_error *error;
+    if (is_whole())
+        return;
+    edit_begin(&e, "c", text);
+    watch(&e, false, false);
+    char *edited = replaced(text, "return 1", "int a = 2;\n    return a");
+    write_file(e.path, edited);
+    await(&e, "first", 2);
+    struct pollfd ready = {.fd = kiln_session_descriptor(e.session), .events = POLLIN};
+    CHECK_INT(poll(&ready, 1, patience_ms), 1);
+    CHECK_INT(edit_int(&e, "line"), 7);
+    write_file(e.path, text_of("%s/* the end */\n", edited));
+    /* The watch sees to that by itself: no code is published. */
+    poll(NULL, 0, 500);
+    dispatch(&e, 0);
+    kiln_library_unwatch(e.library);
+    kiln_reload_destroy(e.report);
+    CHECK_STATUS(kiln_library_reload(e.library, NULL, &e.report, &error), KILN_OK, &error);
+    CHECK_INT(kiln_reload_file_count(e.report), 0);
+    follow_up(&e);
+    CHECK_INT(edit_int(&e, "line"), 8);
+    free(edited);
+    edit_end(&e);
+}

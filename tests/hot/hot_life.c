@@ -146,6 +146,22 @@ TEST(a_library_that_another_one_needs)
     CHECK_INT(call_int(other, "base"), 2007);
     CHECK_INT(edit_int(&e, "run"), 8);
     kiln_library_close(other);
+    /* What came before the library that fails stays, and is told. */
+    kiln_reload *report;
+    write_file(scratch("base/base.c"), "int state = 5; int base(void) { return state++ + 3000; } "
+                                       "int more(void) { return state; }\n");
+    write_file(scratch("top.c"), "#include \"base.h\"\nint run(void) { return base() + oops; }\n");
+    CHECK_INT(kiln_library_reload(e.library, NULL, &report, &error), KILN_COMPILE);
+    kiln_error_destroy(error);
+    CHECK(report && kiln_reload_changed(report));
+    CHECK_INT(kiln_reload_function_count(report), 1);
+    CHECK_TEXT(kiln_reload_function(report, 0), "base");
+    kiln_reload_destroy(report);
+    CHECK_INT(kiln_library_reload(e.library, NULL, &report, NULL), KILN_COMPILE);
+    CHECK(!report);
+    write_file(scratch("top.c"), "#include \"base.h\"\nint run(void) { return base(); }\n");
+    edit_reload(&e);
+    CHECK_INT(edit_int(&e, "run"), 3008);
     edit_end(&e);
 }
 
@@ -220,6 +236,12 @@ TEST(rolled_back)
     edit_reload(&e);
     CHECK_INT(edit_int(&e, "run"), 3);
     CHECK_INT(edit_int(&e, "step"), 3);
+    /* And the first text is an edit of the second one's code. */
+    edit_replace(&e, text, "return 1", "return 4");
+    CHECK_STATUS(kiln_library_roll_back(e.library, NULL, &error), KILN_OK, &error);
+    CHECK_INT(edit_int(&e, "run"), 3);
+    edit_save(&e, text);
+    CHECK_INT(edit_int(&e, "run"), 1);
     edit_end(&e);
 }
 
@@ -246,6 +268,32 @@ TEST(hooks)
     edit_save(&e, "int run(void) { return 3; }");
     CHECK_TEXT(hook_calls, "b2:1 a2:2 b3:2 a3:3 ");
     CHECK_INT(e.events.count[KILN_EVENT_RELOADED], 2);
+    edit_end(&e);
+}
+
+static bool refuse(kiln_library *library, const kiln_migration *migration, void *data)
+{
+    (void)library, (void)migration, (void)data;
+    return false;
+}
+
+/* What is begun is ended, though nothing is published; constants stay, too. */
+TEST(hooks_of_an_edit_that_fails)
+{
+    editing e;
+    kiln_error *error;
+    const kiln_reload_options options = {.size = sizeof options, .migrate = refuse};
+    static const char text[] = "struct s { int a; } held = {1};\nconst int constant = 5;\n"
+                               "int run(void) { return held.a + *&constant; }";
+    edit_begin(&e, "c", text);
+    const int *constant = edit_data(&e, "constant");
+    CHECK_STATUS(kiln_library_set_reload_hooks(e.library, before, after, NULL), KILN_OK, NULL);
+    hook_calls[0] = '\0';
+    write_file(e.path, replaced(replaced(text, "int a;", "int b, a;"), "= 5", "= 7"));
+    CHECK_INT(kiln_library_reload(e.library, &options, NULL, &error), KILN_REFUSED);
+    kiln_error_destroy(error);
+    CHECK_TEXT(hook_calls, "b2:6 a1:6 ");
+    CHECK_INT(*constant, 5);
     edit_end(&e);
 }
 

@@ -16,11 +16,14 @@ enum { patience_ms = 20000 };
 
 static atomic_int told, failed;
 static pthread_t told_on;
+static char last_error[4096];
 static void tell(kiln_library *library, const kiln_reload *report, const kiln_error *error,
                  void *data)
 {
     (void)library, (void)data;
     told_on = pthread_self();
+    if (error)
+        snprintf(last_error, sizeof last_error, "%s", kiln_error_rendered(error));
     if (error)
         atomic_fetch_add(&failed, 1);
     else if (kiln_reload_changed(report))
@@ -140,6 +143,89 @@ TEST(errors_are_told_and_mended)
     }
     CHECK_INT(edit_int(&e, "run"), 1);
     save_in_place(scratch("value.h"), "#define VALUE 3\n");
+    await_value(&e, 3);
+    edit_end(&e);
+}
+
+/* Each of two errors that follow each other closely is told, and once. */
+TEST(another_error_while_one_is_compiled)
+{
+    editing e;
+    begin(&e, false);
+    for (int i = 0; i < 12; i++) {
+        save_in_place(scratch("value.h"), text_of("#define VALUE first_%d\n", i));
+        usleep((useconds_t)(i * 2500));
+        save_in_place(scratch("value.h"), text_of("#define VALUE second_%d\n", i));
+        for (int k = 0; !strstr(last_error, text_of("second_%d'", i)); k++) {
+            CHECK(k < patience_ms);
+            usleep(1000);
+            kiln_session_dispatch(e.session, 0, NULL);
+        }
+    }
+    CHECK(failed <= 24);
+    /* And what it looked for then is watched. */
+    save_in_place(e.path, "#include \"value.h\"\n#include \"later.h\"\n");
+    usleep(5000);
+    save_in_place(e.path, "#include \"value.h\"\n#include \"later.h\"\n"
+                          "int run(void) { return LATER; }\n");
+    for (int k = 0; !strstr(last_error, "later.h"); k++) {
+        CHECK(k < patience_ms);
+        usleep(1000);
+        kiln_session_dispatch(e.session, 0, NULL);
+    }
+    usleep(30000);
+    save_in_place(scratch("later.h"), "#define LATER 6\n");
+    await_value(&e, 6);
+    edit_end(&e);
+}
+
+static atomic_int migrations, migrations_refused;
+static bool migrate(kiln_library *library, const kiln_migration *migration, void *data)
+{
+    (void)library, (void)migration, (void)data;
+    migrations++;
+    return migrations > migrations_refused;
+}
+
+/* What cannot be published is not tried again and again. */
+TEST(a_migration_that_refuses)
+{
+    editing e;
+    static const char held[] = "struct s { int a; } held = {1};\n"
+                               "int run(void) { return sizeof held; }\n";
+    edit_begin(&e, "c", held);
+    kiln_watch_options options = {.size = sizeof options, .callback = tell, .migrate = migrate};
+    CHECK_STATUS(kiln_library_watch(e.library, &options, NULL), KILN_OK, NULL);
+    await_value(&e, 4);
+    migrations_refused = 1;
+    write_file(e.path, replaced(held, "int a;", "int a, b;"));
+    for (int i = 0; i < 600 || !failed; i++) {
+        CHECK(i < patience_ms);
+        usleep(1000);
+        kiln_session_dispatch(e.session, 0, NULL);
+    }
+    CHECK_INT(migrations, 1);
+    CHECK_INT(failed, 1);
+    CHECK_CONTAINS(last_error, "migration refuses");
+    write_file(e.path, replaced(held, "int a;", "int a, b, c;"));
+    await_value(&e, 12);
+    CHECK_INT(failed, 1);
+    edit_end(&e);
+}
+
+/* Sources of what was rolled back are watched, too. */
+TEST(watched_after_a_roll_back)
+{
+    editing e;
+    edit_begin(&e, "c", "int run(void) { return 1; }\n");
+    edit_save(&e, "int run(void) { return 2; }\n");
+    CHECK_STATUS(kiln_library_roll_back(e.library, NULL, NULL), KILN_OK, NULL);
+    watch(&e, false);
+    /* The source still says 2. */
+    await_value(&e, 2);
+    CHECK_STATUS(kiln_library_roll_back(e.library, NULL, NULL), KILN_OK, NULL);
+    CHECK_INT(edit_int(&e, "run"), 1);
+    save_in_place(e.path, "int run(void) { return 3; }\n");
     await_value(&e, 3);
     edit_end(&e);
 }

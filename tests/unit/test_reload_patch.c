@@ -69,7 +69,7 @@ static int answer_b(void)
 static void lead(void *entry, const void *target)
 {
     const patch patch = {.entry = entry, .target = target};
-    assert_int_equal(patch_publish(&patch, 1, NULL), KILN_OK);
+    assert_int_equal(patch_publish(&patch, 1, NULL, 0, NULL), KILN_OK);
 }
 
 static void check_shape(bool is_protected)
@@ -102,6 +102,16 @@ static void test_both_shapes(void **state)
     check_shape(true);
 }
 
+static const char some_text[] = "constant text of some length";
+static const char *const some_pointers[] = {"first", "other"}; /* read-only after relocation */
+
+/* What the compiler knows nothing of. */
+static void *hidden(const void *address)
+{
+    __asm__ volatile("" : "+r"(address));
+    return (void *)(uintptr_t)address;
+}
+
 static void test_other_bytes_are_refused(void **state)
 {
     (void)state;
@@ -109,11 +119,13 @@ static void test_other_bytes_are_refused(void **state)
     const patch patches[] = {
         {.entry = entry_of(code, 0), .target = (void *)(uintptr_t)answer_a},
         {.entry = (uint8_t *)entry_of(code, 1) + 8, .target = (void *)(uintptr_t)answer_a}};
+    const patch_data items[] = {{.place = hidden(some_text), .bytes = "CON", .size = 3}};
     kiln_error *error = NULL;
     assert_false(os_entry_is_patchable((void *)(uintptr_t)answer_a));
-    assert_int_equal(patch_publish(patches, 2, &error), KILN_UNSUPPORTED);
+    assert_int_equal(patch_publish(patches, 2, items, 1, &error), KILN_UNSUPPORTED);
     kiln_error_destroy(error);
     assert_int_equal(call(entry_of(code, 0)), 0);
+    assert_string_equal(hidden(some_text), "constant text of some length");
     assert_int_equal(patch_check((void *)(uintptr_t)answer_a, "answer_a", NULL), KILN_UNSUPPORTED);
 }
 
@@ -158,7 +170,7 @@ static void test_publishing_under_callers(void **state)
         for (int i = 0; i < stress_entries; i++)
             patches[i] = (patch){.entry = entry_of(stress_code, (size_t)i),
                                  .target = (void *)(uintptr_t)targets[(round + i) % 3]};
-        assert_int_equal(patch_publish(patches, stress_entries, NULL), KILN_OK);
+        assert_int_equal(patch_publish(patches, stress_entries, NULL, 0, NULL), KILN_OK);
     }
     atomic_store(&stress_ends, true);
     for (int i = 0; i < stress_threads; i++)
@@ -173,16 +185,6 @@ static void test_publishing_under_callers(void **state)
 
 /* ---- constants ---- */
 
-static const char some_text[] = "constant text of some length";
-static const char *const some_pointers[] = {"first", "other"}; /* read-only after relocation */
-
-/* What the compiler knows nothing of. */
-static void *hidden(const void *address)
-{
-    __asm__ volatile("" : "+r"(address));
-    return (void *)(uintptr_t)address;
-}
-
 static void test_constants(void **state)
 {
     (void)state;
@@ -196,7 +198,7 @@ static void test_constants(void **state)
     const patch_data items[] = {
         {.place = text + 3, .bytes = "STANT TEXT", .size = 10},
         {.place = pointers, .bytes = hidden(&second), .size = sizeof second}};
-    assert_int_equal(patch_constants(items, 2, NULL), KILN_OK);
+    assert_int_equal(patch_publish(NULL, 0, items, 2, NULL), KILN_OK);
     assert_string_equal(hidden(text), "conSTANT TEXT of some length");
     assert_string_equal(*(const char **)hidden(pointers), "second");
     assert_int_equal(os_protection_of(text, &after), 0);
