@@ -1,4 +1,4 @@
-# What an installation has: the header, the library, the two programs, a pkg-config file and a CMake package.
+# What an installation has: the header, the library, the engine for live code, the two programs, a pkg-config file and a CMake package.
 include(CMakePackageConfigHelpers)
 
 # The whole of it may be moved, or installed to another prefix than was configured: programs, kiln.pc and the package find
@@ -13,6 +13,9 @@ install(TARGETS kiln_shared EXPORT kilnTargets
 install(TARGETS kiln RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(KILN_COMPILER AND NOT KILN_COMPILER_PROGRAM)
   install(TARGETS kiln-compiler RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+if(TARGET kiln_jit AND NOT KILN_JIT_LIBRARY)
+  install(TARGETS kiln_jit LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 install(FILES ${PROJECT_SOURCE_DIR}/include/kiln.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 

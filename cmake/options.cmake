@@ -1,6 +1,7 @@
 # What a build can be asked for, and the flags that every target shares.
 option(KILN_TESTS "Build the tests" ON)
 option(KILN_COMPILER "Build kiln-compiler (needs LLVM, Clang and LLD 22)" ON)
+option(KILN_JIT "Build libkiln-jit, the engine for live code (needs LLVM 22)" ON)
 set(KILN_SANITIZE "" CACHE STRING "Sanitizers for the host side: address,undefined or thread")
 
 if(NOT CMAKE_BUILD_TYPE)

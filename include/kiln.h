@@ -710,6 +710,135 @@ KILN_API void kiln_load_cancel(kiln_load *load);
 KILN_API void kiln_load_destroy(kiln_load *load);
 
 /* -----------------------------------------------------------------------------------------------
+ * Live code: objects, bitcode and IR that exist only in memory
+ *
+ * For authors of languages and JIT compilers. A JIT links code of theirs - in LLVM's ORC, which
+ * libkiln-jit brings into the process when the first one is created - next to libraries that come from
+ * source. Code is added to dylibs, which see each other in an order that the host gives; it is linked
+ * when something of it is looked up first, or is needed by what is. A host with an llvm::Module of its
+ * own hands it over as bitcode (llvm::WriteBitcodeToFile).
+ *
+ * What the code may do: everything that it may do in a shared library. Constructors run when it is
+ * linked, by the thread that looked it up; destructors and atexit handlers when it is removed, or the
+ * process ends. Objects with thread-local variables of their own, ifuncs or many hundred sections, which
+ * JITLink cannot link, are loaded by the image engine, and found like all others.
+ *
+ * Any thread may make any of these calls; a JIT links one thing at a time.
+ */
+
+typedef struct kiln_jit kiln_jit;
+typedef struct kiln_jit_dylib kiln_jit_dylib; /* lives as long as its JIT */
+typedef struct kiln_jit_code kiln_jit_code;   /* what one call has added, until it is removed */
+
+/* An object that was linked into memory, or is about to leave it. */
+typedef struct kiln_jit_object {
+    size_t size;
+    const char *name;
+    const void *address; /* of its code and data, from the first byte to the last */
+    size_t size_bytes;
+    bool removed;
+} kiln_jit_object;
+typedef void (*kiln_jit_object_callback)(const kiln_jit_object *object, void *user_data);
+
+typedef struct kiln_jit_options {
+    size_t size;
+    const char *optimisation; /* of IR and bitcode: "-O0" to "-O3". Default: -O2 */
+    size_t
+        address_space_bytes; /* reserved for code and data, within reach of each other. Default: a
+                                   gigabyte, or as much of it as the system gives */
+    bool perf_map;           /* tell perf the functions, in /tmp/perf-PID.map */
+    kiln_jit_object_callback
+        object_callback; /* on the thread that links or removes, with a lock held:
+                                                 it must not call Kiln. For hosts that symbolise their
+                                                 own back traces */
+    void *object_data;
+    const char *plugin_path; /* of libkiln-jit.so. Default: $KILN_JIT_PLUGIN, else beside libkiln */
+} kiln_jit_options;
+
+/* Create a JIT. session: whose image engine loads what JITLink cannot link, and whose compiler and
+ * cache serve specs; it must outlive the JIT. NULL: the default one. The caller destroys it. Errors:
+ * INVALID_ARGUMENT, UNSUPPORTED (libkiln-jit cannot be loaded, or is of another version), NO_MEMORY.
+ * Since 0.1. */
+KILN_API kiln_status kiln_jit_create(kiln_session *session, const kiln_jit_options *options,
+                                     kiln_jit **jit, kiln_error **error);
+/* Remove all code, the newest first, and free the JIT with its dylibs. No thread may be inside of its
+ * code or calls. NULL is fine. Since 0.1. */
+KILN_API void kiln_jit_destroy(kiln_jit *jit);
+/* The memory that its code and data take, in bytes. Since 0.1. */
+KILN_API size_t kiln_jit_memory_bytes(const kiln_jit *jit);
+
+typedef struct kiln_jit_dylib_options {
+    size_t size;
+    bool
+        no_process_symbols; /* its code does not see what the program and its shared libraries export */
+} kiln_jit_dylib_options;
+
+/* Add a dylib. Its code sees its own definitions, then those of the dylibs of its search order, then the
+ * process's. Errors: ALREADY_EXISTS, NO_MEMORY. Since 0.1. */
+KILN_API kiln_status kiln_jit_add_dylib(kiln_jit *jit, const char *name,
+                                        const kiln_jit_dylib_options *options,
+                                        kiln_jit_dylib **dylib, kiln_error **error);
+/* What it sees after itself, in this order; for what is linked from now on. Since 0.1. */
+KILN_API kiln_status kiln_jit_set_search_order(kiln_jit_dylib *dylib, kiln_jit_dylib *const *order,
+                                               size_t count, kiln_error **error);
+
+/* Add an object, a static archive (whose members are linked as they are needed), LLVM IR as text, or
+ * bitcode: which of them it is, the bytes tell. They are copied. name: in messages; adding the same
+ * bytes under the same name again gives the code that there is, counted; other bytes are an error.
+ * *code may be asked for by nobody (NULL). Errors: INVALID_ARGUMENT (no code, damaged, of another
+ * processor; the message says what is wrong with it), ALREADY_EXISTS (the name; a symbol that the dylib
+ * has), UNSUPPORTED, NO_MEMORY. Since 0.1. */
+KILN_API kiln_status kiln_jit_add_bytes(kiln_jit_dylib *dylib, const char *name, const void *bytes,
+                                        size_t size, kiln_jit_code **code, kiln_error **error);
+/* The same from a file; a shared library, too. Errors: also NOT_FOUND, IO. Since 0.1. */
+KILN_API kiln_status kiln_jit_add_file(kiln_jit_dylib *dylib, const char *path,
+                                       kiln_jit_code **code, kiln_error **error);
+/* A shared library, by path or by the name that dlopen takes. It stays loaded. Errors: NOT_FOUND.
+ * Since 0.1. */
+KILN_API kiln_status kiln_jit_add_shared_library(kiln_jit_dylib *dylib, const char *path,
+                                                 kiln_jit_code **code, kiln_error **error);
+/* A library that the image engine has loaded, which is held until the code is removed. Since 0.1. */
+KILN_API kiln_status kiln_jit_add_library(kiln_jit_dylib *dylib, kiln_library *library,
+                                          kiln_jit_code **code, kiln_error **error);
+
+typedef struct kiln_jit_symbol {
+    const char *name;
+    const void *address;
+} kiln_jit_symbol;
+
+/* Functions and data of the host, under names. name: of all together. Errors: ALREADY_EXISTS. Since
+ * 0.1. */
+KILN_API kiln_status kiln_jit_add_symbols(kiln_jit_dylib *dylib, const char *name,
+                                          const kiln_jit_symbol *symbols, size_t count,
+                                          kiln_jit_code **code, kiln_error **error);
+/* What the process exports, as dlsym(RTLD_DEFAULT) finds it: for a dylib that was made without.
+ * Since 0.1. */
+KILN_API kiln_status kiln_jit_add_process_symbols(kiln_jit_dylib *dylib, kiln_jit_code **code,
+                                                  kiln_error **error);
+
+/* Remove what one call has added, once for each time that it was. Its destructors run, its symbols are
+ * not found any more, its memory goes back to the system: OK. PENDING: some thread still owes the
+ * destructor of one of its thread-locals; its memory stays until that thread has ended. REFUSED, with
+ * the reason: other code refers to it, or this thread is running it; then nothing has happened.
+ * Addresses that the host or another thread keeps lead nowhere afterwards, which nobody can check.
+ * Since 0.1. */
+KILN_API kiln_status kiln_jit_remove(kiln_jit_code *code, kiln_error **error);
+
+/* A function, or a variable, of the dylib or of its search order, linked if it is not yet; its
+ * constructors have run. name: the symbol's. NULL on failure. Blocks while it compiles and links.
+ * Errors: NOT_FOUND, BIND (it needs symbols that are missing; the error lists all), any of a
+ * compilation's. Since 0.1. */
+KILN_API kiln_function kiln_jit_function(kiln_jit_dylib *dylib, const char *name,
+                                         kiln_error **error);
+KILN_API void *kiln_jit_data(kiln_jit_dylib *dylib, const char *name, kiln_error **error);
+
+/* Call back for every symbol that code of the dylib defines, sorted by name, until it returns false.
+ * address is NULL in them: looking one up links it. The callback must not call Kiln. Since 0.1. */
+KILN_API kiln_status kiln_jit_list(kiln_jit_dylib *dylib,
+                                   bool (*callback)(const kiln_symbol *symbol, void *user_data),
+                                   void *user_data, kiln_error **error);
+
+/* -----------------------------------------------------------------------------------------------
  * Compile only, for hosts with a loader of their own and for shipping ahead of time
  */
 

@@ -1,0 +1,286 @@
+/* jit_calls.c - live code: see kiln.h. The handles of dylibs and of code are the plugin's own. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/jit_host.h"
+#include "api/session.h"
+#include "base/path.h"
+#include "os/os.h"
+
+static jit_dylib *inner_dylib(kiln_jit_dylib *dylib)
+{
+    return (jit_dylib *)dylib;
+}
+
+static kiln_status begin(const void *argument, const char *name, kiln_error **error)
+{
+    if (error)
+        *error = NULL;
+    return argument ? KILN_OK : error_null(error, name);
+}
+
+/* ---- JITs and dylibs ---- */
+
+static kiln_status read_optimisation(const char *text, unsigned *level, kiln_error **error)
+{
+    *level = 2;
+    if (!text)
+        return KILN_OK;
+    if (strlen(text) == 3 && strncmp(text, "-O", 2) == 0 && text[2] >= '0' && text[2] <= '3') {
+        *level = (unsigned)(text[2] - '0');
+        return KILN_OK;
+    }
+    return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
+                     "the JIT's optimisation is '%s': it has to be one of -O0 -O1 -O2 -O3", text);
+}
+
+kiln_status kiln_jit_create(kiln_session *session, const kiln_jit_options *options, kiln_jit **jit,
+                            kiln_error **error)
+{
+    kiln_jit_options ours;
+    jit_config config = {0};
+    const jit_plugin *plugin;
+    kiln_status status = begin(jit, "jit", error);
+    if (status == KILN_OK)
+        status = options_read(&ours, sizeof ours, options, "JIT", error);
+    if (status == KILN_OK)
+        status = read_optimisation(ours.optimisation, &config.optimisation, error);
+    if (status == KILN_OK)
+        status = jit_plugin_load(ours.plugin_path, &plugin, error);
+    if (status != KILN_OK)
+        return status;
+    session = session_or_default(session);
+    kiln_jit *made = session ? calloc(1, sizeof *made) : NULL;
+    if (!made)
+        return error_no_memory(error);
+    made->session = session;
+    made->object_callback = ours.object_callback;
+    made->object_data = ours.object_data;
+    config.host = jit_host_of(made);
+    config.slab_bytes = ours.address_space_bytes;
+    config.perf_map = ours.perf_map;
+    status = plugin->create(&config, &made->engine, error);
+    if (status != KILN_OK) {
+        free(made);
+        return status;
+    }
+    *jit = made;
+    return KILN_OK;
+}
+
+void kiln_jit_destroy(kiln_jit *jit)
+{
+    if (!jit)
+        return;
+    jit_plugin_loaded()->destroy(jit->engine);
+    free(jit);
+}
+
+size_t kiln_jit_memory_bytes(const kiln_jit *jit)
+{
+    return jit_plugin_loaded()->memory(jit->engine);
+}
+
+kiln_status kiln_jit_add_dylib(kiln_jit *jit, const char *name,
+                               const kiln_jit_dylib_options *options, kiln_jit_dylib **dylib,
+                               kiln_error **error)
+{
+    kiln_jit_dylib_options ours;
+    jit_dylib *made;
+    jit_code *code;
+    kiln_status status = begin(jit, "jit", error);
+    if (status == KILN_OK && (!name || !dylib))
+        status = error_null(error, name ? "dylib" : "name");
+    if (status == KILN_OK)
+        status = options_read(&ours, sizeof ours, options, "dylib", error);
+    if (status == KILN_OK)
+        status = jit_plugin_loaded()->add_dylib(jit->engine, name, &made, error);
+    if (status == KILN_OK && !ours.no_process_symbols)
+        status = jit_plugin_loaded()->add_process(made, &code, error);
+    if (status == KILN_OK)
+        *dylib = (kiln_jit_dylib *)made;
+    return status;
+}
+
+kiln_status kiln_jit_set_search_order(kiln_jit_dylib *dylib, kiln_jit_dylib *const *order,
+                                      size_t count, kiln_error **error)
+{
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK && count && !order)
+        status = error_null(error, "order");
+    return status == KILN_OK ? jit_plugin_loaded()->set_search_order(
+                                   inner_dylib(dylib), (jit_dylib *const *)order, count, error)
+                             : status;
+}
+
+/* ---- adding ---- */
+
+static kiln_status give(kiln_status status, jit_code *made, kiln_jit_code **code)
+{
+    if (status == KILN_OK && code)
+        *code = (kiln_jit_code *)made;
+    return status;
+}
+
+kiln_status kiln_jit_add_bytes(kiln_jit_dylib *dylib, const char *name, const void *bytes,
+                               size_t size, kiln_jit_code **code, kiln_error **error)
+{
+    const jit_input input = {.name = name, .bytes = bytes, .size = size};
+    jit_code *made = NULL;
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK && (!name || !bytes))
+        status = error_null(error, name ? "bytes" : "name");
+    if (status == KILN_OK)
+        status = jit_plugin_loaded()->add(inner_dylib(dylib), &input, &made, error);
+    return give(status, made, code);
+}
+
+static bool is_shared_library(const uint8_t *bytes, size_t size)
+{
+    enum { type_at = 16, dynamic = 3 }; /* ELF's e_type, ET_DYN */
+    return size > type_at && memcmp(bytes, "\177ELF", 4) == 0 && bytes[type_at] == dynamic;
+}
+
+kiln_status kiln_jit_add_file(kiln_jit_dylib *dylib, const char *path, kiln_jit_code **code,
+                              kiln_error **error)
+{
+    uint8_t *bytes = NULL;
+    size_t size;
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK && !path)
+        status = error_null(error, "path");
+    if (status != KILN_OK)
+        return status;
+    if (os_read_file(AT_FDCWD, path, &bytes, &size))
+        return error_set_errno(error, errno == ENOENT ? KILN_NOT_FOUND : KILN_IO, KILN_PHASE_SPEC,
+                               errno, "cannot read '%s'", path);
+    status = is_shared_library(bytes, size)
+                 ? kiln_jit_add_shared_library(dylib, path, code, error)
+                 : kiln_jit_add_bytes(dylib, path, bytes, size, code, error);
+    free(bytes);
+    return status;
+}
+
+kiln_status kiln_jit_add_shared_library(kiln_jit_dylib *dylib, const char *path,
+                                        kiln_jit_code **code, kiln_error **error)
+{
+    jit_code *made = NULL;
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK && !path)
+        status = error_null(error, "path");
+    if (status == KILN_OK)
+        status = jit_plugin_loaded()->add_shared_library(inner_dylib(dylib), path, &made, error);
+    return give(status, made, code);
+}
+
+kiln_status kiln_jit_add_library(kiln_jit_dylib *dylib, kiln_library *library, kiln_jit_code **code,
+                                 kiln_error **error)
+{
+    jit_code *made = NULL;
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK && !library)
+        status = error_null(error, "library");
+    if (status != KILN_OK)
+        return status;
+    pthread_mutex_lock(&library->session->mutex);
+    library->references++;
+    pthread_mutex_unlock(&library->session->mutex);
+    status = jit_plugin_loaded()->add_library(inner_dylib(dylib), library->image->name, library,
+                                              &made, error);
+    if (status != KILN_OK)
+        kiln_library_close(library);
+    return give(status, made, code);
+}
+
+kiln_status kiln_jit_add_symbols(kiln_jit_dylib *dylib, const char *name,
+                                 const kiln_jit_symbol *symbols, size_t count, kiln_jit_code **code,
+                                 kiln_error **error)
+{
+    jit_code *made = NULL;
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK && (!name || (count && !symbols)))
+        status = error_null(error, name ? "symbols" : "name");
+    jit_symbol *inner = status == KILN_OK ? calloc(count + 1, sizeof *inner) : NULL;
+    if (status == KILN_OK && !inner)
+        status = error_no_memory(error);
+    for (size_t i = 0; status == KILN_OK && i < count; i++) {
+        inner[i] = (jit_symbol){symbols[i].name, (void *)(uintptr_t)symbols[i].address};
+        if (!symbols[i].name)
+            status = error_null(error, "symbols[].name");
+    }
+    if (status == KILN_OK)
+        status =
+            jit_plugin_loaded()->add_symbols(inner_dylib(dylib), name, inner, count, &made, error);
+    free(inner);
+    return give(status, made, code);
+}
+
+kiln_status kiln_jit_add_process_symbols(kiln_jit_dylib *dylib, kiln_jit_code **code,
+                                         kiln_error **error)
+{
+    jit_code *made = NULL;
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK)
+        status = jit_plugin_loaded()->add_process(inner_dylib(dylib), &made, error);
+    return give(status, made, code);
+}
+
+kiln_status kiln_jit_remove(kiln_jit_code *code, kiln_error **error)
+{
+    kiln_status status = begin(code, "code", error);
+    return status == KILN_OK ? jit_plugin_loaded()->remove((jit_code *)code, error) : status;
+}
+
+/* ---- looking up ---- */
+
+void *kiln_jit_data(kiln_jit_dylib *dylib, const char *name, kiln_error **error)
+{
+    void *address = NULL;
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK && !name)
+        status = error_null(error, "name");
+    if (status == KILN_OK)
+        status = jit_plugin_loaded()->lookup(inner_dylib(dylib), name, &address, error);
+    return status == KILN_OK ? address : NULL;
+}
+
+kiln_function kiln_jit_function(kiln_jit_dylib *dylib, const char *name, kiln_error **error)
+{
+    return (kiln_function)(uintptr_t)kiln_jit_data(dylib, name, error);
+}
+
+typedef struct listing {
+    bool (*callback)(const kiln_symbol *symbol, void *user_data);
+    void *user_data;
+} listing;
+
+static bool list_one(void *data, const char *name, bool is_function, bool weak, void *address)
+{
+    const listing *listing = data;
+    char *demangled = os_demangle(name);
+    bool goes_on = listing->callback(
+        &(kiln_symbol){.size = sizeof(kiln_symbol),
+                       .name = name,
+                       .demangled = demangled ? demangled : name,
+                       .kind = is_function ? KILN_SYMBOL_FUNCTION : KILN_SYMBOL_DATA,
+                       .address = address,
+                       .weak = weak},
+        listing->user_data);
+    free(demangled);
+    return goes_on;
+}
+
+kiln_status kiln_jit_list(kiln_jit_dylib *dylib,
+                          bool (*callback)(const kiln_symbol *symbol, void *user_data),
+                          void *user_data, kiln_error **error)
+{
+    listing listing = {callback, user_data};
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK && !callback)
+        status = error_null(error, "callback");
+    return status == KILN_OK
+               ? jit_plugin_loaded()->visit(inner_dylib(dylib), list_one, &listing, error)
+               : status;
+}

@@ -1,0 +1,23 @@
+/* jit_host.h - what libkiln does for libkiln-jit (jit/jit_plugin.h), and where that is loaded. */
+#ifndef KILN_API_JIT_HOST_H
+#define KILN_API_JIT_HOST_H
+
+#include "jit/jit_plugin.h"
+
+struct kiln_jit {
+    kiln_session *session;
+    jit_engine *engine;
+    kiln_jit_object_callback object_callback;
+    void *object_data;
+};
+
+/* The plugin, loaded at the first call and for good. path: NULL: where it lies by default. Errors:
+ * UNSUPPORTED, NO_MEMORY. */
+kiln_status jit_plugin_load(const char *path, const jit_plugin **plugin, kiln_error **error);
+/* The plugin, which was loaded. */
+const jit_plugin *jit_plugin_loaded(void);
+
+/* The functions for one JIT, which is their data. */
+jit_host jit_host_of(kiln_jit *jit);
+
+#endif

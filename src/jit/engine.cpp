@@ -1,0 +1,719 @@
+// engine.cpp - see engine.h.
+#include "jit/engine.h"
+#include "jit/builtins.h"
+#include "jit/ir_code.h"
+#include "jit/object_check.h"
+#include "jit/units.h"
+
+#include "llvm/BinaryFormat/Magic.h"
+#include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
+#include "llvm/ExecutionEngine/Orc/Debugging/ELFDebugObjectPlugin.h"
+#include "llvm/ExecutionEngine/Orc/SelfExecutorProcessControl.h"
+#include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Support/xxhash.h"
+
+#include <dlfcn.h>
+#include <execinfo.h>
+
+namespace kiln
+{
+
+using namespace llvm;
+
+namespace
+{
+
+constexpr size_t slab_bytes = size_t(1) << 30;
+
+Error refuse(const Twine &text, std::errc code = std::errc::invalid_argument)
+{
+    return make_error<StringError>(text, std::make_error_code(code));
+}
+
+// A host in C has no run-time library of C++ loaded; code that asks for one gets it, as it would from
+// Clang's driver.
+void *find_in_process(const char *name)
+{
+    if (void *address = dlsym(RTLD_DEFAULT, name))
+        return address;
+    StringRef text = name;
+    if (!text.starts_with("_Z") && !text.starts_with("__cxa_") && !text.starts_with("__gxx_") &&
+        text != "__dynamic_cast" && text != "__once_proxy")
+        return nullptr;
+    static void *library = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL);
+    return library ? dlsym(library, name) : nullptr;
+}
+
+// Whether this thread's stack leads through the code.
+bool is_running(const jit_code &code)
+{
+    enum { frames_at_most = 256 };
+    void *frames[frames_at_most];
+    int count = backtrace(frames, frames_at_most);
+    return any_of(ArrayRef(frames, size_t(count)), [&](void *frame) {
+        return any_of(code.linked, [&](const auto &linked) {
+            return frame >= linked->begin && frame < linked->end;
+        });
+    });
+}
+
+} // namespace
+
+// ---- making and ending ----
+
+Expected<std::unique_ptr<Engine>> Engine::create(const jit_config &config)
+{
+    std::unique_ptr<Engine> engine(new Engine(config));
+    if (Error error = engine->begin())
+        return error;
+    return engine;
+}
+
+Error Engine::begin()
+{
+    auto slab = Slab::create(config_.slab_bytes ? config_.slab_bytes : slab_bytes);
+    if (!slab)
+        return slab.takeError();
+    slab_ = std::move(*slab);
+    auto machine = ir_target_machine(config_.optimisation);
+    if (!machine)
+        return machine.takeError();
+    machine_ = std::move(*machine);
+    // Tasks run at once, on the thread that asks.
+    auto process = orc::SelfExecutorProcessControl::Create(
+        nullptr, std::make_unique<orc::InPlaceTaskDispatcher>());
+    if (!process)
+        return process.takeError();
+    session_ = std::make_unique<orc::ExecutionSession>(std::move(*process));
+    session_->setErrorReporter([this](Error error) { report(std::move(error)); });
+    objects_ = std::make_unique<orc::ObjectLinkingLayer>(*session_, *slab_);
+    objects_->addPlugin(std::make_shared<LinkPasses>(*this, config_.perf_map));
+    Error error = Error::success();
+    auto debugger = std::make_shared<orc::ELFDebugObjectPlugin>(*session_, true, true, error);
+    if (error)
+        return error;
+    objects_->addPlugin(std::move(debugger));
+    runtime_ = &session_->createBareJITDylib("kiln.runtime");
+    orc::SymbolMap symbols;
+    for (const RuntimeSymbol &symbol : runtime_symbols())
+        symbols[session_->intern(symbol.name)] = {orc::ExecutorAddr::fromPtr(symbol.address),
+                                                  JITSymbolFlags::Exported};
+    if (Error error = runtime_->define(orc::absoluteSymbols(std::move(symbols))))
+        return error;
+    // Each engine has builtins of its own, within reach of its code.
+    auto own =
+        std::make_unique<jit_dylib>(jit_dylib{this, "kiln.runtime", runtime_, nullptr, {}, {}});
+    dylibs_.push_back(std::move(own));
+    jit_input builtins = {.name = "builtins",
+                          .bytes = builtins_archive().data(),
+                          .size = builtins_archive().size(),
+                          .lazy = false};
+    auto code = add(*dylibs_.front(), builtins);
+    return code ? Error::success() : code.takeError();
+}
+
+Engine::~Engine()
+{
+    for (auto &code : reverse(code_)) {
+        for (auto &linked : reverse(code->linked)) {
+            runtime_finalise(*linked);
+            if (linked->owed.load(std::memory_order_acquire))
+                slab_->hold(linked->begin);
+        }
+    }
+    bool is_owed = any_of(departed_, [](const auto &code) { return !code->linked.empty(); });
+    for (auto &code : code_) {
+        code->tracker = nullptr;
+        code->units.clear();
+        for (void *library : code->libraries)
+            config_.host.close_library(library);
+        for (auto &linked : code->linked)
+            is_owed |= linked->owed.load(std::memory_order_acquire) != 0;
+    }
+    if (session_)
+        report(session_->endSession());
+    objects_.reset();
+    session_.reset();
+    // A thread may still owe a destructor: then code, and what counts that, stay for good.
+    if (!is_owed)
+        return;
+    (void)slab_.release();
+    for (auto &code : departed_)
+        (void)code.release();
+    for (auto &code : code_)
+        (void)code.release();
+}
+
+void Engine::report(Error error)
+{
+    handleAllErrors(std::move(error), [&](const ErrorInfoBase &problem) {
+        // What failed because of that is told by who asked for it.
+        if (problem.isA<orc::FailedToMaterialize>())
+            return;
+        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        if (problem.isA<orc::SymbolsNotFound>()) {
+            for (const auto &name : static_cast<const orc::SymbolsNotFound &>(problem).getSymbols())
+                missing_.insert((*name).str());
+            return;
+        }
+        reports_ += (reports_.empty() ? "" : "\n") + problem.message();
+    });
+}
+
+std::string Engine::take_reports()
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    return std::exchange(reports_, {});
+}
+
+std::set<std::string> Engine::take_missing()
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    return std::exchange(missing_, {});
+}
+
+// ---- dylibs ----
+
+Expected<jit_dylib *> Engine::add_dylib(StringRef name)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    if (session_->getJITDylibByName(name))
+        return refuse("there is a dylib '" + name + "' already", std::errc::file_exists);
+    auto made = std::make_unique<jit_dylib>();
+    made->engine = this;
+    made->name = name.str();
+    made->own = &session_->createBareJITDylib(name.str());
+    made->last = &session_->createBareJITDylib(name.str() + ".process");
+    dylibs_.push_back(std::move(made));
+    if (Error error = set_search_order(*dylibs_.back(), {}))
+        return error;
+    return dylibs_.back().get();
+}
+
+Error Engine::set_search_order(jit_dylib &dylib, ArrayRef<jit_dylib *> order)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    constexpr auto exported = orc::JITDylibLookupFlags::MatchExportedSymbolsOnly;
+    orc::JITDylibSearchOrder all = {{dylib.own, orc::JITDylibLookupFlags::MatchAllSymbols},
+                                    // Builtins are hidden.
+                                    {runtime_, orc::JITDylibLookupFlags::MatchAllSymbols}};
+    for (jit_dylib *other : order) {
+        if (other->engine != this)
+            return refuse("dylib '" + other->name + "' belongs to another engine");
+        if (other != &dylib)
+            all.push_back({other->own, exported});
+    }
+    all.push_back({dylib.last, exported});
+    dylib.order.assign(order.begin(), order.end());
+    dylib.own->setLinkOrder(std::move(all), /*LinkAgainstThisJITDylibFirst=*/false);
+    return Error::success();
+}
+
+// ---- adding ----
+
+jit_code &Engine::new_code(jit_dylib &dylib, StringRef name)
+{
+    auto made = std::make_unique<jit_code>();
+    made->dylib = &dylib;
+    made->name = name.str();
+    made->tracker = dylib.own->createResourceTracker();
+    by_key_[made->tracker->getKeyUnsafe()] = {made.get(), nullptr};
+    dylib.by_name[made->name] = made.get();
+    code_.push_back(std::move(made));
+    return *code_.back();
+}
+
+void Engine::forget(jit_code &code)
+{
+    code.dylib->by_name.erase(code.name);
+    for (auto &unit : code.units)
+        by_key_.erase(unit->tracker->getKeyUnsafe());
+    by_key_.erase(code.tracker->getKeyUnsafe());
+    erase_if(code_, [&](const auto &other) { return other.get() == &code; });
+}
+
+Error Engine::define(jit_code &code, std::unique_ptr<orc::MaterializationUnit> unit,
+                     orc::ResourceTrackerSP tracker)
+{
+    std::map<std::string, bool> symbols;
+    std::set<std::string> weak;
+    for (const auto &[name, flags] : unit->getSymbols()) {
+        if (flags.hasMaterializationSideEffectsOnly() || !flags.isExported())
+            continue;
+        symbols[(*name).str()] = flags.isCallable();
+        if (flags.isWeak() || flags.isCommon())
+            weak.insert((*name).str());
+    }
+    if (Error error = code.dylib->own->define(std::move(unit), std::move(tracker)))
+        return error;
+    code.symbols.merge(symbols);
+    code.weak.merge(weak);
+    return Error::success();
+}
+
+Error Engine::define_unit(jit_code &code, Unit &unit)
+{
+    unit.tracker = code.dylib->own->createResourceTracker();
+    unit.has_failed = false;
+    by_key_[unit.tracker->getKeyUnsafe()] = {&code, &unit};
+    if (unit.kind != Unit::Kind::Module) {
+        auto made = make_object_unit(*this, *session_, *unit.bytes, unit.kind == Unit::Kind::Image);
+        return made ? define(code, std::move(*made), unit.tracker) : made.takeError();
+    }
+    auto module = ir_read(unit.bytes->getBufferIdentifier(), unit.bytes->getBuffer(), *machine_);
+    return module
+               ? define(code, make_module_unit(*this, *session_, std::move(*module)), unit.tracker)
+               : module.takeError();
+}
+
+Error Engine::add_unit(jit_code &code, Unit::Kind kind, MemoryBufferRef bytes)
+{
+    auto unit = std::make_unique<Unit>();
+    unit->kind = kind;
+    unit->bytes = MemoryBuffer::getMemBufferCopy(bytes.getBuffer(), bytes.getBufferIdentifier());
+    code.units.push_back(std::move(unit));
+    return define_unit(code, *code.units.back());
+}
+
+Error Engine::add_object(jit_code &code, MemoryBufferRef object)
+{
+    std::string reason;
+    auto verdict = check_object(object, reason);
+    if (!verdict)
+        return verdict.takeError();
+    if (*verdict == ObjectVerdict::Link)
+        return add_unit(code, Unit::Kind::Object, object);
+    if (!config_.host.load_object)
+        return refuse("'" + object.getBufferIdentifier() + "' cannot be linked here: " + reason,
+                      std::errc::not_supported);
+    return add_unit(code, Unit::Kind::Image, object);
+}
+
+void Engine::use_generator(jit_code &code, orc::JITDylib &dylib,
+                           std::unique_ptr<orc::DefinitionGenerator> generator)
+{
+    code.generator_dylib = &dylib;
+    code.generator = &dylib.addGenerator(std::move(generator));
+}
+
+Error Engine::add_archive(jit_code &code, StringRef bytes)
+{
+    auto archive = ArchiveGenerator::create(
+        MemoryBuffer::getMemBufferCopy(bytes, code.name),
+        [this, &code](MemoryBufferRef member) { return add_object(code, member); });
+    if (!archive)
+        return refuse("'" + code.name +
+                      "' is no archive that can be used: " + toString(archive.takeError()));
+    use_generator(code, *code.dylib->own, std::move(*archive));
+    return Error::success();
+}
+
+Expected<jit_code *> Engine::add(jit_dylib &dylib, const jit_input &input)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    release_departed();
+    StringRef bytes(static_cast<const char *>(input.bytes), input.size);
+    uint64_t digest = xxh3_64bits(bytes) | 1;
+    auto same = dylib.by_name.find(input.name);
+    if (same != dylib.by_name.end()) {
+        jit_code &known = *same->second;
+        if (known.digest != digest || known.size != input.size)
+            return refuse("dylib '" + dylib.name + "' has something else of the name '" +
+                              input.name + "': remove it first",
+                          std::errc::file_exists);
+        known.references++;
+        return &known;
+    }
+    jit_code &code = new_code(dylib, input.name);
+    code.digest = digest;
+    code.size = input.size;
+    file_magic magic = identify_magic(bytes);
+    Error error = Error::success();
+    if (magic == file_magic::archive)
+        error = add_archive(code, bytes);
+    else if (magic == file_magic::bitcode || !bytes.starts_with(StringRef("\177ELF", 4)))
+        error = add_unit(code, Unit::Kind::Module, MemoryBufferRef(bytes, code.name));
+    else
+        error = add_object(code, MemoryBufferRef(bytes, code.name));
+    if (!error)
+        return &code;
+    forget(code);
+    return error;
+}
+
+Expected<jit_code *> Engine::add_shared_library(jit_dylib &dylib, const char *path)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle)
+        return refuse(dlerror(), std::errc::no_such_file_or_directory);
+    jit_code &code = new_code(dylib, path);
+    // Kept open for good: code that was removed may have left pointers into it.
+    auto find = [handle](const char *name) { return dlsym(handle, name); };
+    use_generator(code, *dylib.own, std::make_unique<AddressGenerator>(find, code.tracker));
+    return &code;
+}
+
+Expected<jit_code *> Engine::add_process(jit_dylib &dylib)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    jit_code &code = new_code(dylib, "process");
+    by_key_.erase(code.tracker->getKeyUnsafe());
+    code.tracker = dylib.last->createResourceTracker();
+    by_key_[code.tracker->getKeyUnsafe()] = {&code, nullptr};
+    use_generator(code, *dylib.last,
+                  std::make_unique<AddressGenerator>(find_in_process, code.tracker));
+    return &code;
+}
+
+Expected<jit_code *> Engine::add_library(jit_dylib &dylib, StringRef name, void *library)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    if (dylib.by_name.count(name.str()))
+        return refuse("dylib '" + dylib.name + "' has something of the name '" + name + "' already",
+                      std::errc::file_exists);
+    jit_code &code = new_code(dylib, name);
+    code.libraries.push_back(library);
+    auto find = [this, library](const char *symbol) {
+        return config_.host.library_symbol(library, symbol);
+    };
+    use_generator(code, *dylib.own, std::make_unique<AddressGenerator>(find, code.tracker));
+    return &code;
+}
+
+Expected<jit_code *> Engine::add_symbols(jit_dylib &dylib, StringRef name,
+                                         ArrayRef<jit_symbol> symbols)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    if (dylib.by_name.count(name.str()))
+        return refuse("dylib '" + dylib.name + "' has something of the name '" + name + "' already",
+                      std::errc::file_exists);
+    orc::SymbolMap map;
+    for (const jit_symbol &symbol : symbols)
+        map[session_->intern(symbol.name)] = {orc::ExecutorAddr::fromPtr(symbol.address),
+                                              JITSymbolFlags::Exported};
+    jit_code &code = new_code(dylib, name);
+    if (Error error = define(code, orc::absoluteSymbols(std::move(map)), code.tracker)) {
+        forget(code);
+        return error;
+    }
+    return &code;
+}
+
+Expected<jit_code *> Engine::add_promise(jit_dylib &dylib, StringRef name,
+                                         std::set<std::string> symbols, std::function<Error()> make)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    if (dylib.by_name.count(name.str()))
+        return refuse("dylib '" + dylib.name + "' has something of the name '" + name + "' already",
+                      std::errc::file_exists);
+    jit_code &code = new_code(dylib, name);
+    // What the process has is not asked of a source whose symbols nobody has told.
+    auto wants = [symbols = std::move(symbols)](StringRef wanted) {
+        return symbols.empty() ? !find_in_process(wanted.str().c_str())
+                               : symbols.count(wanted.str()) != 0;
+    };
+    use_generator(code, *dylib.own, std::make_unique<PromiseGenerator>(wants, std::move(make)));
+    return &code;
+}
+
+// ---- removing ----
+
+kiln_status Engine::remove(jit_code &code, std::string &reason)
+{
+    std::unique_lock<std::recursive_mutex> lock(link_mutex_);
+    release_departed();
+    if (code.references > 1) {
+        code.references--;
+        return KILN_OK;
+    }
+    for (jit_code *user : code.users)
+        reason += (reason.empty() ? "" : ", ") + ("'" + user->name + "'");
+    if (!reason.empty()) {
+        reason = "'" + code.name + "' is in use: " + reason + " refers to it";
+        return KILN_REFUSED;
+    }
+    if (is_running(code)) {
+        reason = "'" + code.name + "' is in use: this thread is running it";
+        return KILN_REFUSED;
+    }
+    // Handlers may call Kiln, from any thread.
+    lock.unlock();
+    {
+        std::lock_guard<std::recursive_mutex> running(run_mutex_);
+        for (auto &linked : reverse(code.linked))
+            runtime_finalise(*linked);
+    }
+    lock.lock();
+    bool is_owed = false;
+    for (auto &linked : code.linked) {
+        extents_.erase(linked->begin);
+        erase(to_initialise_, linked.get());
+        if (linked->owed.load(std::memory_order_acquire)) {
+            slab_->hold(linked->begin);
+            is_owed = true;
+        }
+    }
+    for (auto &other : code_)
+        other->users.erase(&code);
+    if (code.generator)
+        code.generator_dylib->removeGenerator(*code.generator);
+    for (auto &unit : reverse(code.units)) {
+        report(unit->tracker->remove());
+        by_key_.erase(unit->tracker->getKeyUnsafe());
+    }
+    code.units.clear();
+    report(code.tracker->remove());
+    for (auto &linked : code.linked)
+        if (config_.host.object_event)
+            config_.host.object_event(config_.host.data, code.name.c_str(), linked->begin,
+                                      size_t(static_cast<const char *>(linked->end) -
+                                             static_cast<const char *>(linked->begin)),
+                                      nullptr, 0);
+    for (void *library : code.libraries)
+        config_.host.close_library(library);
+    auto own = find_if(code_, [&](const auto &other) { return other.get() == &code; });
+    std::unique_ptr<jit_code> kept = std::move(*own);
+    code.dylib->by_name.erase(code.name);
+    by_key_.erase(code.tracker->getKeyUnsafe());
+    code.tracker = nullptr;
+    code_.erase(own);
+    if (!is_owed)
+        return KILN_OK;
+    departed_.push_back(std::move(kept));
+    return KILN_PENDING;
+}
+
+// What threads have paid their destructors of.
+void Engine::release_departed()
+{
+    for (auto &code : departed_)
+        erase_if(code->linked, [&](const auto &linked) {
+            if (linked->owed.load(std::memory_order_acquire))
+                return false;
+            slab_->let_go(linked->begin);
+            return true;
+        });
+    erase_if(departed_, [](const auto &code) { return code->linked.empty(); });
+}
+
+// ---- linking ----
+
+void Engine::refers_to(orc::ResourceKey key, const void *address)
+{
+    auto next = extents_.upper_bound(address);
+    auto user = by_key_.find(key);
+    if (next == extents_.begin() || user == by_key_.end())
+        return;
+    auto &[end, code] = std::prev(next)->second;
+    if (address < end && code != user->second.code)
+        code->users.insert(user->second.code);
+}
+
+void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked> linked)
+{
+    auto owner = by_key_.find(key);
+    if (owner == by_key_.end())
+        return;
+    jit_code &code = *owner->second.code;
+    if (owner->second.unit)
+        owner->second.unit->bytes.reset();
+    extents_[linked->begin] = {linked->end, &code};
+    to_initialise_.push_back(linked.get());
+    if (config_.host.object_event)
+        config_.host.object_event(config_.host.data, name.str().c_str(), linked->begin,
+                                  size_t(static_cast<const char *>(linked->end) -
+                                         static_cast<const char *>(linked->begin)),
+                                  "", 0);
+    code.linked.push_back(std::move(linked));
+}
+
+void Engine::failed(orc::ResourceKey key)
+{
+    auto owner = by_key_.find(key);
+    if (owner == by_key_.end() || !owner->second.unit)
+        return;
+    owner->second.unit->has_failed = true;
+    has_failed_ = true;
+}
+
+void Engine::fail(std::unique_ptr<orc::MaterializationResponsibility> responsibility, Error error)
+{
+    report(std::move(error));
+    consumeError(responsibility->withResourceKeyDo([&](orc::ResourceKey key) { failed(key); }));
+    responsibility->failMaterialization();
+}
+
+// ORC does not try again what has failed to link; but what it lacked may have been added by the next
+// time.
+void Engine::revive()
+{
+    if (!std::exchange(has_failed_, false))
+        return;
+    for (auto &code : code_)
+        for (auto &unit : code->units) {
+            if (!unit->has_failed || !unit->bytes)
+                continue;
+            report(unit->tracker->remove());
+            by_key_.erase(unit->tracker->getKeyUnsafe());
+            report(define_unit(*code, *unit));
+        }
+}
+
+void Engine::run_initialisers()
+{
+    std::lock_guard<std::recursive_mutex> running(run_mutex_);
+    for (;;) {
+        Linked *next;
+        {
+            std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+            if (to_initialise_.empty())
+                return;
+            next = to_initialise_.front();
+            to_initialise_.erase(to_initialise_.begin());
+        }
+        runtime_initialise(*next);
+    }
+}
+
+// Everything happens on this thread: a look-up that has not ended when this returns never will.
+Expected<orc::SymbolMap> Engine::look_up(const orc::JITDylibSearchOrder &order,
+                                         orc::SymbolLookupSet names)
+{
+    struct Outcome {
+        std::optional<Expected<orc::SymbolMap>> result;
+        ~Outcome()
+        {
+            if (result && !*result)
+                consumeError(result->takeError());
+        }
+    };
+    auto outcome = std::make_shared<Outcome>();
+    session_->lookup(
+        orc::LookupKind::Static, order, std::move(names), orc::SymbolState::Ready,
+        [outcome](Expected<orc::SymbolMap> result) { outcome->result.emplace(std::move(result)); },
+        orc::NoDependenciesToRegister);
+    if (outcome->result)
+        return std::move(*outcome->result);
+    return refuse("objects that only the image engine can load need each other");
+}
+
+Expected<void *> Engine::lookup(jit_dylib &dylib, StringRef name)
+{
+    Expected<orc::SymbolMap> found = orc::SymbolMap();
+    {
+        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        release_departed();
+        orc::SymbolStringPtr symbol = session_->intern(name);
+        orc::JITDylibSearchOrder order = {
+            {dylib.own, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly}};
+        for (jit_dylib *other : dylib.order)
+            order.push_back({other->own, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly});
+        if (dylib.last)
+            order.push_back({dylib.last, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly});
+        found = look_up(order, orc::SymbolLookupSet(symbol));
+        revive();
+    }
+    // Also after a failure: what was linked on the way may be found by others.
+    run_initialisers();
+    if (!found)
+        return found.takeError();
+    return found->begin()->second.getAddress().toPtr<void *>();
+}
+
+void Engine::emit_object(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
+                         std::unique_ptr<MemoryBuffer> object)
+{
+    objects_->emit(std::move(responsibility), std::move(object));
+}
+
+void Engine::emit_module(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
+                         orc::ThreadSafeModule module)
+{
+    auto object = module.withModuleDo([&](Module &module) {
+        ir_optimise(module, *machine_);
+        return ir_compile(module, *machine_);
+    });
+    if (object)
+        return emit_object(std::move(responsibility), std::move(*object));
+    fail(std::move(responsibility), object.takeError());
+}
+
+// ---- objects that the image engine loads ----
+
+void Engine::emit_image(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
+                        std::unique_ptr<MemoryBuffer> object)
+{
+    auto names = undefined_symbols(*session_, object->getMemBufferRef());
+    if (!names)
+        return fail(std::move(responsibility), names.takeError());
+    orc::JITDylibSearchOrder order;
+    responsibility->getTargetJITDylib().withLinkOrderDo(
+        [&](const orc::JITDylibSearchOrder &own) { order = own; });
+    auto shared = std::make_shared<std::pair<std::unique_ptr<orc::MaterializationResponsibility>,
+                                             std::unique_ptr<MemoryBuffer>>>(
+        std::move(responsibility), std::move(object));
+    session_->lookup(
+        orc::LookupKind::Static, order, std::move(*names), orc::SymbolState::Ready,
+        [this, shared](Expected<orc::SymbolMap> addresses) {
+            if (addresses)
+                return load_image(std::move(shared->first), std::move(shared->second),
+                                  std::move(*addresses));
+            fail(std::move(shared->first), addresses.takeError());
+        },
+        orc::NoDependenciesToRegister);
+}
+
+void Engine::load_image(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
+                        std::unique_ptr<MemoryBuffer> object, orc::SymbolMap addresses)
+{
+    std::vector<std::string> names;
+    std::vector<jit_symbol> symbols;
+    void *library = nullptr;
+    kiln_error *error = nullptr;
+    // Its constructors may call what was linked for it.
+    run_initialisers();
+    for (const auto &[name, definition] : addresses)
+        names.push_back((*name).str());
+    size_t i = 0;
+    for (const auto &[name, definition] : addresses)
+        symbols.push_back({names[i++].c_str(), definition.getAddress().toPtr<void *>()});
+    kiln_status status = config_.host.load_object(
+        config_.host.data, object->getBufferIdentifier().str().c_str(), object->getBufferStart(),
+        object->getBufferSize(), uses_cxx(object->getMemBufferRef()), symbols.data(),
+        symbols.size(), &library, &error);
+    if (status != KILN_OK) {
+        Error failed = refuse(config_.host.error_text(error));
+        config_.host.error_destroy(error);
+        return fail(std::move(responsibility), std::move(failed));
+    }
+    cantFail(responsibility->withResourceKeyDo([&](orc::ResourceKey key) {
+        auto owner = by_key_.find(key);
+        if (owner != by_key_.end())
+            owner->second.code->libraries.push_back(library);
+    }));
+    AddressGenerator::Find find = [&](const char *name) {
+        return config_.host.library_symbol(library, name);
+    };
+    finish_image(*this, std::move(responsibility), find);
+}
+
+// ---- what there is ----
+
+void Engine::visit(jit_dylib &dylib,
+                   function_ref<bool(const std::string &, bool, bool, void *)> visit)
+{
+    std::map<std::string, std::pair<bool, bool>> all;
+    {
+        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        for (const auto &code : code_)
+            if (code->dylib == &dylib)
+                for (const auto &[name, is_function] : code->symbols)
+                    all[name] = {is_function, code->weak.count(name) != 0};
+    }
+    for (const auto &[name, kind] : all)
+        if (!visit(name, kind.first, kind.second, nullptr))
+            return;
+}
+
+} // namespace kiln

@@ -1,0 +1,168 @@
+// engine.h - one JIT engine: dylibs, what was added to them, and what was linked of that.
+//
+// Everything is linked when it is looked up first, by the thread that asks; one thread links at a time.
+// Constructors run after that, without the lock that links take, so that they may use threads which
+// look something up.
+#pragma once
+
+#include "jit/generators.h"
+#include "jit/jit_plugin.h"
+#include "jit/link_passes.h"
+#include "jit/slab.h"
+
+#include "llvm/ExecutionEngine/Orc/Core.h"
+#include "llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h"
+#include "llvm/ExecutionEngine/Orc/ThreadSafeModule.h"
+#include "llvm/Target/TargetMachine.h"
+
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace kiln
+{
+class Engine;
+}
+
+namespace kiln
+{
+
+// An object or a module of what was added; an archive comes to several.
+struct Unit {
+    enum class Kind { Object, Image, Module } kind;
+    llvm::orc::ResourceTrackerSP tracker;
+    std::unique_ptr<llvm::MemoryBuffer>
+        bytes; // until it is linked: a link that fails can be tried again
+    bool has_failed = false;
+};
+
+} // namespace kiln
+
+// What one call added.
+struct jit_code {
+    jit_dylib *dylib;
+    std::string name;
+    uint64_t digest = 0, size = 0; // of what was added; 0: not to be compared
+    unsigned references = 1;
+    llvm::orc::ResourceTrackerSP tracker; // of what is no unit
+    std::vector<std::unique_ptr<kiln::Unit>> units;
+    llvm::orc::DefinitionGenerator *generator = nullptr;
+    llvm::orc::JITDylib *generator_dylib = nullptr;
+    std::map<std::string, bool> symbols; // that it defines, or can; whether it is a function
+    std::set<std::string> weak;
+    std::vector<std::unique_ptr<kiln::Linked>> linked; // in the order of their links
+    std::set<jit_code *> users;                        // other code that refers to it
+    std::vector<void *> libraries;                     // of the image engine
+};
+
+struct jit_dylib {
+    kiln::Engine *engine;
+    std::string name;
+    llvm::orc::JITDylib *own;
+    llvm::orc::JITDylib *last; // the process's symbols: behind all others
+    std::vector<jit_dylib *> order;
+    std::map<std::string, jit_code *> by_name;
+};
+
+namespace kiln
+{
+
+class Engine : public LinkObserver
+{
+  public:
+    static llvm::Expected<std::unique_ptr<Engine>> create(const jit_config &config);
+    ~Engine() override;
+
+    llvm::Expected<jit_dylib *> add_dylib(llvm::StringRef name);
+    llvm::Error set_search_order(jit_dylib &dylib, llvm::ArrayRef<jit_dylib *> order);
+    llvm::Expected<jit_code *> add(jit_dylib &dylib, const jit_input &input);
+    llvm::Expected<jit_code *> add_shared_library(jit_dylib &dylib, const char *path);
+    llvm::Expected<jit_code *> add_process(jit_dylib &dylib);
+    llvm::Expected<jit_code *> add_library(jit_dylib &dylib, llvm::StringRef name, void *library);
+    llvm::Expected<jit_code *> add_symbols(jit_dylib &dylib, llvm::StringRef name,
+                                           llvm::ArrayRef<jit_symbol> symbols);
+    llvm::Expected<jit_code *> add_promise(jit_dylib &dylib, llvm::StringRef name,
+                                           std::set<std::string> symbols,
+                                           std::function<llvm::Error()> make);
+    // REFUSED with a reason, or PENDING, or OK.
+    kiln_status remove(jit_code &code, std::string &reason);
+    llvm::Expected<void *> lookup(jit_dylib &dylib, llvm::StringRef name);
+    void visit(jit_dylib &dylib,
+               llvm::function_ref<bool(const std::string &, bool, bool, void *)> visit);
+    size_t memory() const
+    {
+        return slab_->used();
+    }
+    // What was reported since it was asked last, one error a line.
+    std::string take_reports();
+    std::set<std::string> take_missing();
+    const jit_host &host() const
+    {
+        return config_.host;
+    }
+
+    // For the units (units.cpp): one object, for JITLink or for the image engine.
+    void emit_object(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
+                     std::unique_ptr<llvm::MemoryBuffer> object);
+    void emit_image(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
+                    std::unique_ptr<llvm::MemoryBuffer> object);
+    void emit_module(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
+                     llvm::orc::ThreadSafeModule module);
+    void report(llvm::Error error);
+    void fail(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
+              llvm::Error error);
+
+  private:
+    explicit Engine(const jit_config &config) : config_(config) {}
+
+    llvm::Error begin();
+    jit_code &new_code(jit_dylib &dylib, llvm::StringRef name);
+    void forget(jit_code &code);
+    llvm::Error add_object(jit_code &code, llvm::MemoryBufferRef object);
+    llvm::Error add_archive(jit_code &code, llvm::StringRef bytes);
+    llvm::Error add_unit(jit_code &code, Unit::Kind kind, llvm::MemoryBufferRef bytes);
+    llvm::Error define_unit(jit_code &code, Unit &unit);
+    llvm::Error define(jit_code &code, std::unique_ptr<llvm::orc::MaterializationUnit> unit,
+                       llvm::orc::ResourceTrackerSP tracker);
+    void revive();
+    void use_generator(jit_code &code, llvm::orc::JITDylib &dylib,
+                       std::unique_ptr<llvm::orc::DefinitionGenerator> generator);
+    llvm::Expected<llvm::orc::SymbolMap> look_up(const llvm::orc::JITDylibSearchOrder &order,
+                                                 llvm::orc::SymbolLookupSet names);
+    void load_image(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
+                    std::unique_ptr<llvm::MemoryBuffer> object, llvm::orc::SymbolMap addresses);
+    void run_initialisers();
+    void release_departed();
+
+    void refers_to(llvm::orc::ResourceKey key, const void *address) override;
+    void failed(llvm::orc::ResourceKey key) override;
+    void linked(llvm::orc::ResourceKey key, llvm::StringRef name,
+                std::unique_ptr<Linked> linked) override;
+
+    const jit_config config_;
+    std::recursive_mutex link_mutex_; // guards all that follows, and links
+    std::recursive_mutex
+        run_mutex_; // constructors run one after another; taken without link_mutex_
+    std::unique_ptr<Slab> slab_;
+    std::unique_ptr<llvm::TargetMachine> machine_;
+    std::unique_ptr<llvm::orc::ExecutionSession> session_;
+    std::unique_ptr<llvm::orc::ObjectLinkingLayer> objects_;
+    llvm::orc::JITDylib *runtime_ = nullptr; // what all code gets from here
+    std::vector<std::unique_ptr<jit_dylib>> dylibs_;
+    std::vector<std::unique_ptr<jit_code>> code_; // in the order of addition
+    struct Owner {
+        jit_code *code;
+        Unit *unit; // NULL: none
+    };
+    std::map<llvm::orc::ResourceKey, Owner> by_key_;
+    std::map<const void *, std::pair<const void *, jit_code *>> extents_; // begin -> end, code
+    std::vector<Linked *> to_initialise_;
+    std::vector<std::unique_ptr<jit_code>> departed_; // removed, while threads owe destructors
+    std::string reports_;
+    bool has_failed_ = false;       // some unit
+    std::set<std::string> missing_; // symbols that a link looked for in vain
+};
+
+} // namespace kiln

@@ -1,0 +1,78 @@
+// generators.h - where names come from that no code defines: each is asked when nothing else knows a
+// name.
+#pragma once
+
+#include "jit/runtime.h"
+
+#include "llvm/ExecutionEngine/Orc/Core.h"
+#include "llvm/Object/Archive.h"
+
+#include <functional>
+#include <list>
+#include <map>
+
+namespace kiln
+{
+
+// Addresses by name, of a shared library, the process or a library of the image engine. For
+// "__emutls_v.NAME" it describes the native thread-local variable NAME, if it is one.
+class AddressGenerator : public llvm::orc::DefinitionGenerator
+{
+  public:
+    using Find = std::function<void *(const char *name)>; // NULL: there is none
+    AddressGenerator(Find find, llvm::orc::ResourceTrackerSP tracker)
+        : find_(std::move(find)), tracker_(std::move(tracker))
+    {
+    }
+    llvm::Error tryToGenerate(llvm::orc::LookupState &, llvm::orc::LookupKind,
+                              llvm::orc::JITDylib &dylib, llvm::orc::JITDylibLookupFlags,
+                              const llvm::orc::SymbolLookupSet &names) override;
+
+  private:
+    void *find(llvm::StringRef name);
+
+    Find find_;
+    llvm::orc::ResourceTrackerSP tracker_;
+    std::list<EmulatedTls> native_; // what code refers to
+};
+
+// Members of a static archive, added as they are needed.
+class ArchiveGenerator : public llvm::orc::DefinitionGenerator
+{
+  public:
+    using Add = std::function<llvm::Error(llvm::MemoryBufferRef member)>;
+    static llvm::Expected<std::unique_ptr<ArchiveGenerator>>
+    create(std::unique_ptr<llvm::MemoryBuffer> bytes, Add add);
+    llvm::Error tryToGenerate(llvm::orc::LookupState &, llvm::orc::LookupKind,
+                              llvm::orc::JITDylib &, llvm::orc::JITDylibLookupFlags,
+                              const llvm::orc::SymbolLookupSet &names) override;
+
+  private:
+    ArchiveGenerator() = default;
+
+    std::unique_ptr<llvm::MemoryBuffer> bytes_;
+    std::vector<std::unique_ptr<llvm::MemoryBuffer>>
+        members_; // read by JITLink until it has linked
+    std::unique_ptr<llvm::object::Archive> archive_;
+    std::map<std::string, llvm::object::Archive::Child, std::less<>> index_;
+    std::set<uint64_t> added_; // by offset
+    Add add_;
+};
+
+// Something that is made when a name is asked for first.
+class PromiseGenerator : public llvm::orc::DefinitionGenerator
+{
+  public:
+    using Wants = std::function<bool(llvm::StringRef name)>;
+    using Make = std::function<llvm::Error()>;
+    PromiseGenerator(Wants wants, Make make) : wants_(std::move(wants)), make_(std::move(make)) {}
+    llvm::Error tryToGenerate(llvm::orc::LookupState &, llvm::orc::LookupKind,
+                              llvm::orc::JITDylib &, llvm::orc::JITDylibLookupFlags,
+                              const llvm::orc::SymbolLookupSet &names) override;
+
+  private:
+    Wants wants_;
+    Make make_; // empty once it was called
+};
+
+} // namespace kiln

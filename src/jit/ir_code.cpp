@@ -1,0 +1,214 @@
+// ir_code.cpp - see ir_code.h.
+#include "jit/ir_code.h"
+
+#include "llvm/BinaryFormat/Magic.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/IRReader/IRReader.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/SmallVectorMemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/Transforms/Utils/ModuleUtils.h"
+
+namespace kiln
+{
+
+using namespace llvm;
+
+namespace
+{
+
+Error refuse(const Twine &text)
+{
+    return make_error<StringError>(text, inconvertibleErrorCode());
+}
+
+// What LLVM has to say while it works; errors of code generation come this way alone.
+class Diagnostics : public DiagnosticHandler
+{
+  public:
+    explicit Diagnostics(std::string &errors) : errors_(errors) {}
+    bool handleDiagnostics(const DiagnosticInfo &information) override
+    {
+        if (information.getSeverity() != DS_Error)
+            return true;
+        raw_string_ostream stream(errors_);
+        DiagnosticPrinterRawOStream printer(stream);
+        information.print(printer);
+        stream << "\n";
+        return true;
+    }
+
+  private:
+    std::string &errors_;
+};
+
+// ---- ifuncs ----
+
+// f becomes a function that jumps to what its resolver has chosen, which a constructor of the highest
+// priority asks it for.
+void settle_ifunc(Module &module, GlobalIFunc &choice)
+{
+    LLVMContext &context = module.getContext();
+    auto *resolver = cast<Function>(choice.getResolver()->stripPointerCastsAndAliases());
+    auto *type = cast<FunctionType>(choice.getValueType());
+    std::string name = choice.getName().str();
+    auto *pointer = PointerType::getUnqual(context);
+    auto *chosen = new GlobalVariable(module, pointer, false, GlobalValue::InternalLinkage,
+                                      ConstantPointerNull::get(pointer), name + ".kiln.chosen");
+    auto *function =
+        Function::Create(type, choice.getLinkage(), choice.getAddressSpace(), "", &module);
+    function->setVisibility(choice.getVisibility());
+    function->takeName(&choice);
+    IRBuilder<> builder(BasicBlock::Create(context, "entry", function));
+    SmallVector<Value *, 8> arguments;
+    for (Argument &argument : function->args())
+        arguments.push_back(&argument);
+    CallInst *call = builder.CreateCall(type, builder.CreateLoad(pointer, chosen), arguments);
+    call->setTailCallKind(CallInst::TCK_MustTail);
+    if (type->getReturnType()->isVoidTy())
+        builder.CreateRetVoid();
+    else
+        builder.CreateRet(call);
+    choice.replaceAllUsesWith(function);
+    choice.eraseFromParent();
+    auto *choose = Function::Create(FunctionType::get(Type::getVoidTy(context), false),
+                                    GlobalValue::InternalLinkage, name + ".kiln.choose", module);
+    builder.SetInsertPoint(BasicBlock::Create(context, "entry", choose));
+    builder.CreateStore(builder.CreateCall(resolver->getFunctionType(), resolver), chosen);
+    builder.CreateRetVoid();
+    appendToGlobalCtors(module, choose, 0);
+}
+
+Error settle_ifuncs(Module &module)
+{
+    for (GlobalIFunc &choice : make_early_inc_range(module.ifuncs())) {
+        if (!isa<Function>(choice.getResolver()->stripPointerCastsAndAliases()) ||
+            !isa<FunctionType>(choice.getValueType()))
+            return refuse("the resolver of ifunc '" + choice.getName() + "' is no function");
+        settle_ifunc(module, choice);
+    }
+    return Error::success();
+}
+
+// What others may refer to is there, whether this module still needs it or not.
+void settle_definitions(Module &module)
+{
+    for (GlobalObject &object : module.global_objects())
+        object.setComdat(nullptr);
+    for (GlobalValue &value : module.global_values()) {
+        if (value.hasLinkOnceLinkage())
+            value.setLinkage(GlobalValue::getWeakLinkage(value.hasLinkOnceODRLinkage()));
+    }
+}
+
+} // namespace
+
+bool is_bitcode(StringRef bytes)
+{
+    return identify_magic(bytes) == file_magic::bitcode;
+}
+
+Expected<orc::ThreadSafeModule> ir_read(StringRef name, StringRef bytes,
+                                        const TargetMachine &machine)
+{
+    auto context = std::make_unique<LLVMContext>();
+    std::string errors;
+    context->setDiagnosticHandler(std::make_unique<Diagnostics>(errors));
+    SMDiagnostic diagnostic;
+    auto buffer = MemoryBuffer::getMemBufferCopy(bytes, name);
+    auto module = parseIR(*buffer, diagnostic, *context);
+    if (!module) {
+        std::string text;
+        raw_string_ostream stream(text);
+        diagnostic.print("", stream, /*ShowColors=*/false);
+        return refuse(StringRef(text).rtrim() + (errors.empty() ? "" : "\n" + errors));
+    }
+    std::string problem;
+    raw_string_ostream stream(problem);
+    if (verifyModule(*module, &stream))
+        return refuse(name + ": " + StringRef(problem).rtrim());
+    const Triple &triple = machine.getTargetTriple();
+    if (!module->getTargetTriple().empty() &&
+        module->getTargetTriple().getArch() != triple.getArch())
+        return refuse(name + ": is made for " + module->getTargetTriple().str() + ", not for " +
+                      triple.str());
+    module->setTargetTriple(triple);
+    if (!module->getDataLayoutStr().empty() &&
+        module->getDataLayout() != machine.createDataLayout())
+        return refuse(name + ": has the data layout '" + module->getDataLayoutStr() +
+                      "', not that of this processor, '" +
+                      machine.createDataLayout().getStringRepresentation() + "'");
+    module->setDataLayout(machine.createDataLayout());
+    module->setModuleIdentifier(name);
+    module->setPICLevel(PICLevel::BigPIC);
+    if (Error error = settle_ifuncs(*module))
+        return error;
+    settle_definitions(*module);
+    return orc::ThreadSafeModule(std::move(module), std::move(context));
+}
+
+Expected<std::unique_ptr<TargetMachine>> ir_target_machine(unsigned optimisation)
+{
+    Triple triple(sys::getProcessTriple());
+    std::string problem;
+    const Target *target = TargetRegistry::lookupTarget(triple, problem);
+    if (!target)
+        return refuse(problem);
+    TargetOptions options;
+    options.EmulatedTLS = true;
+    options.FunctionSections = options.DataSections = false;
+    return std::unique_ptr<TargetMachine>(
+        target->createTargetMachine(triple, "x86-64", "", options, Reloc::PIC_, CodeModel::Small,
+                                    CodeGenOptLevel(optimisation), /*JIT=*/true));
+}
+
+void ir_optimise(Module &module, TargetMachine &machine)
+{
+    static constexpr const OptimizationLevel *levels[] = {
+        &OptimizationLevel::O0, &OptimizationLevel::O1, &OptimizationLevel::O2,
+        &OptimizationLevel::O3};
+    OptimizationLevel level = *levels[unsigned(machine.getOptLevel())];
+    LoopAnalysisManager loops;
+    FunctionAnalysisManager functions;
+    CGSCCAnalysisManager groups;
+    ModuleAnalysisManager modules;
+    PassBuilder builder(&machine);
+    builder.registerModuleAnalyses(modules);
+    builder.registerCGSCCAnalyses(groups);
+    builder.registerFunctionAnalyses(functions);
+    builder.registerLoopAnalyses(loops);
+    builder.crossRegisterProxies(loops, functions, groups, modules);
+    ModulePassManager passes = level == OptimizationLevel::O0
+                                   ? builder.buildO0DefaultPipeline(level)
+                                   : builder.buildPerModuleDefaultPipeline(level);
+    passes.run(module, modules);
+}
+
+Expected<std::unique_ptr<MemoryBuffer>> ir_compile(Module &module, TargetMachine &machine)
+{
+    SmallVector<char, 0> bytes;
+    raw_svector_ostream stream(bytes);
+    legacy::PassManager passes;
+    std::string errors;
+    auto earlier = module.getContext().getDiagnosticHandler();
+    module.getContext().setDiagnosticHandler(std::make_unique<Diagnostics>(errors));
+    MCContext *unused;
+    bool impossible = machine.addPassesToEmitMC(passes, unused, stream);
+    if (!impossible)
+        passes.run(module);
+    module.getContext().setDiagnosticHandler(std::move(earlier));
+    if (impossible)
+        return refuse("no code can be generated for this processor");
+    if (!errors.empty())
+        return refuse(module.getModuleIdentifier() + ": " + StringRef(errors).rtrim());
+    return std::make_unique<SmallVectorMemoryBuffer>(std::move(bytes),
+                                                     module.getModuleIdentifier());
+}
+
+} // namespace kiln

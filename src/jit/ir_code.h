@@ -1,0 +1,31 @@
+// ir_code.h - from LLVM IR, as text or bitcode, to an object that JITLink can link.
+//
+// What ELF leaves to linker and loader is settled in the module: an ifunc becomes a function that goes
+// where its resolver has led it, once, at load; groups of sections (COMDATs) become weak definitions,
+// since linking takes longer than linearly in the number of sections. Thread-local variables are
+// emulated (runtime.h).
+#pragma once
+
+#include "llvm/ExecutionEngine/Orc/ThreadSafeModule.h"
+#include "llvm/Target/TargetMachine.h"
+
+#include <memory>
+
+namespace kiln
+{
+
+// Whether the bytes are bitcode or could be IR's text; else they are an object, or an archive.
+bool is_bitcode(llvm::StringRef bytes);
+
+// Read, check and settle a module. Errors are for people: they tell line and column of text.
+llvm::Expected<llvm::orc::ThreadSafeModule> ir_read(llvm::StringRef name, llvm::StringRef bytes,
+                                                    const llvm::TargetMachine &machine);
+
+// For this processor, position independent, with emulated TLS.
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>> ir_target_machine(unsigned optimisation);
+
+void ir_optimise(llvm::Module &module, llvm::TargetMachine &machine);
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> ir_compile(llvm::Module &module,
+                                                               llvm::TargetMachine &machine);
+
+} // namespace kiln

@@ -1,0 +1,119 @@
+/* jit_plugin.h - the contract between libkiln and libkiln-jit.so.
+ *
+ * The plugin brings LLVM's ORC and JITLink into the process; libkiln loads it when the first engine is
+ * made, asks for its table of functions by jit_plugin_symbol, and keeps it. Nothing of LLVM crosses
+ * this line, and no exception does. Errors are made by the host's functions, since they belong to
+ * libkiln. Every function may be called by any thread; an engine does one thing at a time, and runs
+ * code of others - constructors, handlers - without holding a lock that calls of the code itself need. */
+#ifndef KILN_JIT_JIT_PLUGIN_H
+#define KILN_JIT_JIT_PLUGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kiln.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { jit_plugin_version = 1 };
+#define JIT_PLUGIN_SYMBOL "kiln_jit_plugin"
+
+typedef struct jit_engine jit_engine;
+typedef struct jit_dylib jit_dylib; /* lives as long as its engine */
+typedef struct jit_code jit_code;   /* what was added by one call; lives until it is removed */
+
+typedef struct jit_symbol {
+    const char *name;
+    void *address;
+} jit_symbol;
+
+/* What the plugin asks of libkiln. */
+typedef struct jit_host {
+    void *data; /* for all of these */
+    /* Make an error (base/error.h). error may be NULL. */
+    kiln_status (*fail)(kiln_error **error, kiln_status code, kiln_phase phase,
+                        const char *message);
+    void (*add_missing)(kiln_error *error, const char *name);
+    const char *(*error_text)(const kiln_error *error); /* rendered; of NULL, too */
+    void (*error_destroy)(kiln_error *error);
+    /* Have the image engine load an object that JITLink cannot link; symbols: the addresses of what it
+     * does not define. cxx: it needs the run-time library of C++. *library: for the next two. */
+    kiln_status (*load_object)(void *data, const char *name, const void *bytes, size_t size,
+                               bool cxx, const jit_symbol *symbols, size_t count, void **library,
+                               kiln_error **error);
+    void *(*library_symbol)(void *library, const char *name); /* NULL: it has none */
+    void (*close_library)(void *library);
+    /* A shared library on the search path that defines the symbol; NULL: none, or it is not asked
+     * for. malloc'd. */
+    char *(*find_shared_library)(void *data, const char *name);
+    /* An object was linked into memory, or has left it (then bytes is NULL). NULL: nobody asks. */
+    void (*object_event)(void *data, const char *name, const void *begin, size_t size,
+                         const void *bytes, size_t byte_count);
+    /* A function that was to be compiled at its first call could not be: never returns, or returns the
+     * address that the call goes to instead. */
+    void *(*call_failed)(void *data, const char *function, const char *message);
+} jit_host;
+
+typedef struct jit_config {
+    jit_host host;
+    unsigned optimisation; /* 0 .. 3, for IR and bitcode */
+    size_t slab_bytes;     /* of address space; 0: a gigabyte */
+    bool perf_map;         /* write /tmp/perf-PID.map */
+} jit_config;
+
+/* What kind of input bytes are is read from the bytes. */
+typedef struct jit_input {
+    const char *name; /* in messages, and by which it is known in its dylib */
+    const void *bytes;
+    size_t size;
+    bool lazy; /* of IR: functions are generated when they are called first */
+} jit_input;
+
+typedef struct jit_plugin {
+    uint32_t version;
+    const char *llvm_version;
+    kiln_status (*create)(const jit_config *config, jit_engine **engine, kiln_error **error);
+    void (*destroy)(jit_engine *engine);
+    kiln_status (*add_dylib)(jit_engine *engine, const char *name, jit_dylib **dylib,
+                             kiln_error **error);
+    /* After itself and what the engine defines, in this order. */
+    kiln_status (*set_search_order)(jit_dylib *dylib, jit_dylib *const *order, size_t count,
+                                    kiln_error **error);
+    /* Objects, IR, bitcode and archives; everything is copied. *code: the one that there is, where
+     * the same bytes were added under the name before. */
+    kiln_status (*add)(jit_dylib *dylib, const jit_input *input, jit_code **code,
+                       kiln_error **error);
+    kiln_status (*add_shared_library)(jit_dylib *dylib, const char *path, jit_code **code,
+                                      kiln_error **error);
+    kiln_status (*add_process)(jit_dylib *dylib, jit_code **code, kiln_error **error);
+    /* library: for jit_host's functions; the code owns it once this has succeeded. */
+    kiln_status (*add_library)(jit_dylib *dylib, const char *name, void *library, jit_code **code,
+                               kiln_error **error);
+    kiln_status (*add_symbols)(jit_dylib *dylib, const char *name, const jit_symbol *symbols,
+                               size_t count, jit_code **code, kiln_error **error);
+    /* Something that is made when one of these names is looked up first: `make` then adds to the
+     * dylib what defines them. It is forgotten after that. */
+    kiln_status (*add_promise)(jit_dylib *dylib, const char *name, const char *const *symbols,
+                               size_t count,
+                               kiln_status (*make)(void *data, jit_dylib *dylib,
+                                                   kiln_error **error),
+                               void *data, jit_code **code, kiln_error **error);
+    kiln_status (*remove)(jit_code *code, kiln_error **error);
+    kiln_status (*lookup)(jit_dylib *dylib, const char *name, void **address, kiln_error **error);
+    /* Call back for every symbol that is defined, sorted by name; address: NULL where it is not linked
+     * yet. */
+    kiln_status (*visit)(jit_dylib *dylib,
+                         bool (*visit)(void *data, const char *name, bool is_function, bool weak,
+                                       void *address),
+                         void *data, kiln_error **error);
+    size_t (*memory)(jit_engine *engine); /* bytes that code and data take */
+} jit_plugin;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

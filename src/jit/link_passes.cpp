@@ -1,0 +1,240 @@
+// link_passes.cpp - see link_passes.h.
+#include "jit/link_passes.h"
+#include "jit/perf_map.h"
+#include "jit/processor_stubs.h"
+
+#include "llvm/ExecutionEngine/JITLink/JITLink.h"
+#include "llvm/ExecutionEngine/Orc/TargetProcess/RegisterEHFrames.h"
+
+namespace kiln
+{
+
+using namespace llvm;
+using jitlink::Block;
+using jitlink::LinkGraph;
+using jitlink::Section;
+using jitlink::Symbol;
+
+namespace
+{
+
+constexpr unsigned last_priority = 65536; // of what has none
+
+// A section of addresses of functions that are called at the beginning, or at the end.
+struct FunctionList {
+    bool is_of_end;
+    unsigned priority; // as GNU ld sorts them: lower ones first at the beginning, last at the end
+    bool is_reversed;  // .ctors and .dtors run from their end
+};
+
+std::optional<FunctionList> function_list(StringRef name)
+{
+    FunctionList list = {};
+    bool is_old = name.starts_with(".ctors") || name.starts_with(".dtors");
+    if (!is_old && !name.starts_with(".init_array") && !name.starts_with(".fini_array") &&
+        !name.starts_with(".preinit_array"))
+        return std::nullopt;
+    list.is_of_end = name.starts_with(".fini_array") || name.starts_with(".dtors");
+    list.is_reversed = is_old;
+    list.priority = last_priority;
+    size_t dot = name.rfind('.');
+    unsigned number;
+    if (dot > 0 && !name.substr(dot + 1).getAsInteger(10, number))
+        list.priority = is_old ? 65535 - std::min(number, 65535u) : number;
+    if (name.starts_with(".preinit_array"))
+        list.priority = 0;
+    return list;
+}
+
+Error keep_lists(LinkGraph &graph)
+{
+    for (Section &section : graph.sections()) {
+        if (!function_list(section.getName()))
+            continue;
+        for (Block *block : section.blocks())
+            graph.addAnonymousSymbol(*block, 0, block->getSize(), /*IsCallable=*/false,
+                                     /*IsLive=*/true);
+    }
+    return Error::success();
+}
+
+// ---- what is the object's own ----
+
+Symbol *find_external(LinkGraph &graph, StringRef name)
+{
+    for (Symbol *symbol : graph.external_symbols())
+        if (symbol->hasName() && *symbol->getName() == name)
+            return symbol;
+    return nullptr;
+}
+
+Symbol &external(LinkGraph &graph, StringRef name)
+{
+    Symbol *found = find_external(graph, name);
+    return found ? *found : graph.addExternalSymbol(name, 0, /*IsWeaklyReferenced=*/false);
+}
+
+// A word of data that holds the address of the Linked; its address is the handle.
+Block &make_handle(LinkGraph &graph, Linked *linked)
+{
+    Section &section =
+        graph.createSection(".data.kiln.handle", orc::MemProt::Read | orc::MemProt::Write);
+    MutableArrayRef<char> content = graph.allocateBuffer(sizeof linked);
+    memcpy(content.data(), &linked, sizeof linked);
+    Block &block =
+        graph.createMutableContentBlock(section, content, orc::ExecutorAddr(), alignof(void *), 0);
+    if (Symbol *symbol = find_external(graph, "__dso_handle"))
+        graph.makeDefined(*symbol, block, 0, sizeof linked, jitlink::Linkage::Strong,
+                          jitlink::Scope::Local, /*IsLive=*/true);
+    else
+        graph.addDefinedSymbol(block, 0, "__dso_handle", sizeof linked, jitlink::Linkage::Strong,
+                               jitlink::Scope::Local, /*IsCallable=*/false, /*IsLive=*/true);
+    return block;
+}
+
+Symbol &handle_symbol(LinkGraph &graph)
+{
+    for (Symbol *symbol : graph.defined_symbols())
+        if (symbol->hasName() && *symbol->getName() == "__dso_handle")
+            return *symbol;
+    llvm_unreachable("make_handle has defined it");
+}
+
+void make_library_functions(LinkGraph &graph)
+{
+    for (const LibraryFunction &what : library_functions)
+        if (Symbol *function = find_external(graph, what.name))
+            define_library_function(graph, *function, what, handle_symbol(graph),
+                                    external(graph, what.target));
+}
+
+// ---- what is read of the linked object ----
+
+struct Entry {
+    FunctionList list;
+    size_t order;
+    uint64_t function;
+};
+
+void read_lists(LinkGraph &graph, Linked &linked)
+{
+    std::vector<Entry> entries;
+    for (Section &section : graph.sections()) {
+        auto list = function_list(section.getName());
+        if (!list)
+            continue;
+        std::vector<Block *> blocks(section.blocks().begin(), section.blocks().end());
+        llvm::sort(blocks, [](Block *a, Block *b) { return a->getAddress() < b->getAddress(); });
+        for (Block *block : blocks)
+            for (size_t at = 0; at + 8 <= block->getSize(); at += 8) {
+                uint64_t function;
+                memcpy(&function, block->getContent().data() + at, sizeof function);
+                // .ctors may begin with a count of -1, and end with 0.
+                if (function != 0 && function != UINT64_MAX)
+                    entries.push_back({*list, entries.size(), function});
+            }
+    }
+    llvm::sort(entries, [](const Entry &a, const Entry &b) {
+        if (a.list.priority != b.list.priority)
+            return a.list.priority < b.list.priority;
+        return a.list.is_reversed ? a.order > b.order : a.order < b.order;
+    });
+    for (const Entry &entry : entries)
+        if (!entry.list.is_of_end)
+            linked.initialisers.push_back(
+                reinterpret_cast<void (*)(int, char **, char **)>(entry.function));
+    for (const Entry &entry : llvm::reverse(entries))
+        if (entry.list.is_of_end)
+            linked.finalisers.push_back(reinterpret_cast<void (*)()>(entry.function));
+}
+
+void read_extent(LinkGraph &graph, Linked &linked)
+{
+    for (Block *block : graph.blocks()) {
+        if (block->getSection().getMemLifetime() != orc::MemLifetime::Standard)
+            continue;
+        const char *begin = block->getAddress().toPtr<const char *>();
+        if (!linked.begin || begin < linked.begin)
+            linked.begin = begin;
+        if (begin + block->getSize() > linked.end)
+            linked.end = begin + block->getSize();
+    }
+}
+
+void register_unwind_tables(LinkGraph &graph)
+{
+    using namespace orc::shared;
+    using Arguments = SPSArgList<SPSExecutorAddrRange>;
+    Section *section = graph.findSectionByName(".eh_frame");
+    if (!section || section->blocks().empty())
+        return;
+    orc::ExecutorAddrRange range = jitlink::SectionRange(*section).getRange();
+    graph.allocActions().push_back(
+        {cantFail(WrapperFunctionCall::Create<Arguments>(
+             orc::ExecutorAddr::fromPtr(&llvm_orc_registerEHFrameSectionAllocAction), range)),
+         cantFail(WrapperFunctionCall::Create<Arguments>(
+             orc::ExecutorAddr::fromPtr(&llvm_orc_deregisterEHFrameSectionAllocAction), range))});
+}
+
+} // namespace
+
+void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibility,
+                                  LinkGraph &graph, jitlink::PassConfiguration &passes)
+{
+    Link *link;
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        link = &links_[&responsibility];
+    }
+    link->name = graph.getName();
+    link->linked = std::make_unique<Linked>();
+    passes.PrePrunePasses.insert(passes.PrePrunePasses.begin(), [link](LinkGraph &graph) -> Error {
+        keep_table_loads(graph);
+        link->handle = &make_handle(graph, link->linked.get());
+        make_library_functions(graph);
+        return keep_lists(graph);
+    });
+    passes.PreFixupPasses.push_back([link](LinkGraph &graph) -> Error {
+        for (Symbol *symbol : graph.external_symbols())
+            link->references.push_back(symbol->getAddress().toPtr<const void *>());
+        return Error::success();
+    });
+    passes.PostFixupPasses.push_back([this, link](LinkGraph &graph) -> Error {
+        link->linked->dso_handle = link->handle->getAddress().toPtr<const void *>();
+        read_lists(graph, *link->linked);
+        read_extent(graph, *link->linked);
+        register_unwind_tables(graph);
+        if (perf_map_)
+            perf_map_add(graph);
+        return Error::success();
+    });
+}
+
+Error LinkPasses::notifyEmitted(orc::MaterializationResponsibility &responsibility)
+{
+    Link link;
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        auto found = links_.find(&responsibility);
+        if (found == links_.end())
+            return Error::success();
+        link = std::move(found->second);
+        links_.erase(found);
+    }
+    return responsibility.withResourceKeyDo([&](orc::ResourceKey key) {
+        for (const void *reference : link.references)
+            observer_.refers_to(key, reference);
+        observer_.linked(key, link.name, std::move(link.linked));
+    });
+}
+
+Error LinkPasses::notifyFailed(orc::MaterializationResponsibility &responsibility)
+{
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        links_.erase(&responsibility);
+    }
+    return responsibility.withResourceKeyDo([&](orc::ResourceKey key) { observer_.failed(key); });
+}
+
+} // namespace kiln

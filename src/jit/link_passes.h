@@ -1,0 +1,68 @@
+// link_passes.h - what is done to each object while JITLink links it.
+//
+//   - lists of constructors and destructors (.init_array, .fini_array, .ctors, .dtors) are kept
+//     alive, and read once they hold addresses;
+//   - __dso_handle, and the functions of libc that ask for it, become the object's own (runtime.h);
+//   - unwind tables are registered with the system's unwinder;
+//   - whoever else's code the object refers to is noted;
+//   - functions are told to perf, where it is asked for.
+#pragma once
+
+#include "jit/runtime.h"
+
+#include "llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h"
+
+#include <memory>
+#include <mutex>
+
+namespace kiln
+{
+
+// Whom the passes report to.
+class LinkObserver
+{
+  public:
+    virtual ~LinkObserver() = default;
+    // The object refers to something at that address.
+    virtual void refers_to(llvm::orc::ResourceKey key, const void *address) = 0;
+    // It could not be linked, which was reported.
+    virtual void failed(llvm::orc::ResourceKey key) = 0;
+    // It is in its place, and complete; the observer owns it.
+    virtual void linked(llvm::orc::ResourceKey key, llvm::StringRef name,
+                        std::unique_ptr<Linked> linked) = 0;
+};
+
+class LinkPasses : public llvm::orc::ObjectLinkingLayer::Plugin
+{
+  public:
+    LinkPasses(LinkObserver &observer, bool perf_map) : observer_(observer), perf_map_(perf_map) {}
+
+    void modifyPassConfig(llvm::orc::MaterializationResponsibility &responsibility,
+                          llvm::jitlink::LinkGraph &graph,
+                          llvm::jitlink::PassConfiguration &passes) override;
+    llvm::Error notifyEmitted(llvm::orc::MaterializationResponsibility &responsibility) override;
+    llvm::Error notifyFailed(llvm::orc::MaterializationResponsibility &responsibility) override;
+    llvm::Error notifyRemovingResources(llvm::orc::JITDylib &, llvm::orc::ResourceKey) override
+    {
+        return llvm::Error::success();
+    }
+    void notifyTransferringResources(llvm::orc::JITDylib &, llvm::orc::ResourceKey,
+                                     llvm::orc::ResourceKey) override
+    {
+    }
+
+  private:
+    struct Link {
+        std::string name;
+        std::unique_ptr<Linked> linked;
+        llvm::jitlink::Block *handle = nullptr;
+        std::vector<const void *> references;
+    };
+
+    LinkObserver &observer_;
+    const bool perf_map_;
+    std::mutex mutex_; // guards links_
+    std::map<llvm::orc::MaterializationResponsibility *, Link> links_;
+};
+
+} // namespace kiln

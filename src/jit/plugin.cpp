@@ -1,0 +1,243 @@
+// plugin.cpp - the C seam of libkiln-jit.so: see jit_plugin.h. No LLVM type and no exception gets out.
+#include "jit/engine.h"
+
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Demangle/Demangle.h"
+#include "llvm/ExecutionEngine/Orc/Shared/OrcError.h"
+#include "llvm/Support/TargetSelect.h"
+
+#include <new>
+
+struct jit_engine {
+    std::unique_ptr<kiln::Engine> engine;
+};
+
+namespace
+{
+
+using namespace llvm;
+
+kiln_status status_of(std::error_code code)
+{
+    if (code == std::errc::file_exists)
+        return KILN_ALREADY_EXISTS;
+    if (code == std::errc::not_supported)
+        return KILN_UNSUPPORTED;
+    if (code == std::errc::not_enough_memory)
+        return KILN_NO_MEMORY;
+    if (code == std::errc::no_such_file_or_directory)
+        return KILN_NOT_FOUND;
+    return KILN_INVALID_ARGUMENT;
+}
+
+// What an error is about: of several the first one.
+struct Failure {
+    kiln_status status = KILN_BIND;
+    std::string text, unknown; // unknown: the name that was looked up
+};
+
+void read_problem(const ErrorInfoBase &problem, Failure &failure)
+{
+    if (problem.isA<orc::FailedToMaterialize>())
+        return; // the engine's reports tell the reason
+    if (problem.isA<orc::SymbolsNotFound>()) {
+        failure.status = KILN_NOT_FOUND;
+        failure.unknown = *static_cast<const orc::SymbolsNotFound &>(problem).getSymbols().front();
+        return;
+    }
+    if (failure.text.empty())
+        failure.status = problem.isA<orc::DuplicateDefinition>()
+                             ? KILN_ALREADY_EXISTS
+                             : status_of(problem.convertToErrorCode());
+    failure.text += (failure.text.empty() ? "" : "\n") + problem.message();
+}
+
+std::string text_of_missing(const std::set<std::string> &missing)
+{
+    std::string names;
+    for (const std::string &name : missing)
+        names += (names.empty() ? "'" : ", '") + demangle(name) + "'";
+    return missing.size() == 1 ? "the symbol " + names + " is missing"
+                               : std::to_string(missing.size()) + " symbols are missing: " + names;
+}
+
+kiln_status fail(kiln::Engine &engine, Error error, kiln_phase phase, kiln_error **out)
+{
+    Failure failure;
+    handleAllErrors(std::move(error),
+                    [&](const ErrorInfoBase &problem) { read_problem(problem, failure); });
+    std::string text = engine.take_reports();
+    std::set<std::string> missing = engine.take_missing();
+    if (!missing.empty()) {
+        failure.status = KILN_BIND;
+        text += (text.empty() ? "" : "\n") + text_of_missing(missing);
+    } else if (!failure.unknown.empty()) {
+        failure.text = "there is no symbol '" + demangle(failure.unknown) + "'";
+    }
+    text += (text.empty() || failure.text.empty() ? "" : "\n") + failure.text;
+    if (text.empty())
+        text = "something that it needs could not be linked before";
+    kiln_status status = engine.host().fail(out, failure.status, phase, text.c_str());
+    for (const std::string &name : missing)
+        if (out)
+            engine.host().add_missing(*out, name.c_str());
+    return status;
+}
+
+// ---- the functions ----
+
+kiln_status create(const jit_config *config, jit_engine **out, kiln_error **error)
+{
+    static std::once_flag once;
+    std::call_once(once, [] {
+        InitializeNativeTarget();
+        InitializeNativeTargetAsmPrinter();
+        InitializeNativeTargetAsmParser();
+    });
+    auto engine = kiln::Engine::create(*config);
+    if (!engine)
+        return config->host.fail(error, KILN_INTERNAL, KILN_PHASE_BIND,
+                                 toString(engine.takeError()).c_str());
+    *out = new jit_engine{std::move(*engine)};
+    return KILN_OK;
+}
+
+void destroy(jit_engine *engine)
+{
+    delete engine;
+}
+
+kiln_status add_dylib(jit_engine *engine, const char *name, jit_dylib **dylib, kiln_error **error)
+{
+    auto made = engine->engine->add_dylib(name);
+    if (!made)
+        return fail(*engine->engine, made.takeError(), KILN_PHASE_SPEC, error);
+    *dylib = *made;
+    return KILN_OK;
+}
+
+kiln_status set_search_order(jit_dylib *dylib, jit_dylib *const *order, size_t count,
+                             kiln_error **error)
+{
+    Error failed = dylib->engine->set_search_order(*dylib, {order, count});
+    return failed ? fail(*dylib->engine, std::move(failed), KILN_PHASE_SPEC, error) : KILN_OK;
+}
+
+kiln_status give(jit_dylib *dylib, Expected<jit_code *> made, jit_code **code, kiln_error **error)
+{
+    if (!made)
+        return fail(*dylib->engine, made.takeError(), KILN_PHASE_BIND, error);
+    *code = *made;
+    return KILN_OK;
+}
+
+kiln_status add(jit_dylib *dylib, const jit_input *input, jit_code **code, kiln_error **error)
+{
+    return give(dylib, dylib->engine->add(*dylib, *input), code, error);
+}
+
+kiln_status add_shared_library(jit_dylib *dylib, const char *path, jit_code **code,
+                               kiln_error **error)
+{
+    return give(dylib, dylib->engine->add_shared_library(*dylib, path), code, error);
+}
+
+kiln_status add_process(jit_dylib *dylib, jit_code **code, kiln_error **error)
+{
+    return give(dylib, dylib->engine->add_process(*dylib), code, error);
+}
+
+kiln_status add_library(jit_dylib *dylib, const char *name, void *library, jit_code **code,
+                        kiln_error **error)
+{
+    return give(dylib, dylib->engine->add_library(*dylib, name, library), code, error);
+}
+
+kiln_status add_symbols(jit_dylib *dylib, const char *name, const jit_symbol *symbols, size_t count,
+                        jit_code **code, kiln_error **error)
+{
+    return give(dylib, dylib->engine->add_symbols(*dylib, name, {symbols, count}), code, error);
+}
+
+kiln_status add_promise(jit_dylib *dylib, const char *name, const char *const *symbols,
+                        size_t count,
+                        kiln_status (*make)(void *data, jit_dylib *dylib, kiln_error **error),
+                        void *data, jit_code **code, kiln_error **error)
+{
+    auto promised = [=]() -> Error {
+        kiln_error *failed = nullptr;
+        kiln_status status = make(data, dylib, &failed);
+        if (status == KILN_OK)
+            return Error::success();
+        const jit_host &host = dylib->engine->host();
+        Error result = make_error<StringError>(host.error_text(failed), inconvertibleErrorCode());
+        host.error_destroy(failed);
+        return result;
+    };
+    std::set<std::string> names(symbols, symbols + count);
+    return give(dylib, dylib->engine->add_promise(*dylib, name, std::move(names), promised), code,
+                error);
+}
+
+kiln_status remove_code(jit_code *code, kiln_error **error)
+{
+    kiln::Engine &engine = *code->dylib->engine;
+    std::string reason;
+    kiln_status status = engine.remove(*code, reason);
+    return status == KILN_REFUSED
+               ? engine.host().fail(error, status, KILN_PHASE_BIND, reason.c_str())
+               : status;
+}
+
+kiln_status lookup(jit_dylib *dylib, const char *name, void **address, kiln_error **error)
+{
+    auto found = dylib->engine->lookup(*dylib, name);
+    if (!found)
+        return fail(*dylib->engine, found.takeError(), KILN_PHASE_BIND, error);
+    *address = *found;
+    return KILN_OK;
+}
+
+kiln_status visit(jit_dylib *dylib,
+                  bool (*callback)(void *data, const char *name, bool is_function, bool weak,
+                                   void *address),
+                  void *data, kiln_error **)
+{
+    dylib->engine->visit(*dylib,
+                         [&](const std::string &name, bool is_function, bool weak, void *address) {
+                             return callback(data, name.c_str(), is_function, weak, address);
+                         });
+    return KILN_OK;
+}
+
+size_t memory(jit_engine *engine)
+{
+    return engine->engine->memory();
+}
+
+const jit_plugin table = {
+    .version = jit_plugin_version,
+    .llvm_version = LLVM_VERSION_STRING,
+    .create = create,
+    .destroy = destroy,
+    .add_dylib = add_dylib,
+    .set_search_order = set_search_order,
+    .add = add,
+    .add_shared_library = add_shared_library,
+    .add_process = add_process,
+    .add_library = add_library,
+    .add_symbols = add_symbols,
+    .add_promise = add_promise,
+    .remove = remove_code,
+    .lookup = lookup,
+    .visit = visit,
+    .memory = memory,
+};
+
+} // namespace
+
+extern "C" __attribute__((visibility("default"))) const jit_plugin *kiln_jit_plugin(void);
+extern "C" const jit_plugin *kiln_jit_plugin(void)
+{
+    return &table;
+}

@@ -1,0 +1,76 @@
+// processor_stubs_x86_64.cpp - see processor_stubs.h.
+#include "jit/processor_stubs.h"
+
+#include "llvm/BinaryFormat/ELF.h"
+#include "llvm/ExecutionEngine/JITLink/x86_64.h"
+
+namespace kiln
+{
+
+using namespace llvm;
+namespace x86_64 = jitlink::x86_64;
+
+void define_library_function(jitlink::LinkGraph &graph, jitlink::Symbol &function,
+                             const LibraryFunction &what, jitlink::Symbol &dso_handle,
+                             jitlink::Symbol &target)
+{
+    // System V ABI: rdi, rsi, rdx, rcx.
+    static constexpr char clear_rsi[] = {0x31, char(0xf6)};                  // xor %esi, %esi
+    static constexpr char load_rsi[] = {0x48, char(0x8d), 0x35, 0, 0, 0, 0}; // lea ..(%rip), %rsi
+    static constexpr char load_rdx[] = {0x48, char(0x8d), 0x15, 0, 0, 0, 0}; // lea ..(%rip), %rdx
+    static constexpr char load_rcx[] = {0x48, char(0x8d), 0x0d, 0, 0, 0, 0}; // lea ..(%rip), %rcx
+    static constexpr char jump[] = {char(0xe9), 0, 0, 0, 0};                 // jmp ..
+    static constexpr ArrayRef<char> loads[] = {{}, load_rsi, load_rdx, load_rcx};
+    SmallVector<char, 16> code;
+    if (what.own_arguments == 1 && what.handle_argument == 2)
+        append_range(code, clear_rsi);
+    append_range(code, loads[what.handle_argument]);
+    size_t handle_at = code.size() - 4;
+    append_range(code, jump);
+    jitlink::Section *section = graph.findSectionByName(".text.kiln");
+    if (!section)
+        section = &graph.createSection(".text.kiln", orc::MemProt::Read | orc::MemProt::Exec);
+    jitlink::Block &block = graph.createContentBlock(
+        *section, graph.allocateContent(ArrayRef<char>(code)), orc::ExecutorAddr(), 16, 0);
+    block.addEdge(x86_64::PCRel32, uint32_t(handle_at), dso_handle, 0);
+    block.addEdge(x86_64::BranchPCRel32, uint32_t(code.size() - 4), target, 0);
+    graph.makeDefined(function, block, 0, block.getSize(), jitlink::Linkage::Strong,
+                      jitlink::Scope::Local, true);
+    function.setCallable(true);
+}
+
+void keep_table_loads(jitlink::LinkGraph &graph)
+{
+    for (jitlink::Block *block : graph.blocks())
+        for (jitlink::Edge &edge : block->edges()) {
+            // Their addends count from the end of the instruction already (JITLink/x86_64.h).
+            if (edge.getKind() == x86_64::RequestGOTAndTransformToPCRel32GOTLoadREXRelaxable ||
+                edge.getKind() == x86_64::RequestGOTAndTransformToPCRel32GOTLoadRelaxable) {
+                edge.setKind(x86_64::RequestGOTAndTransformToDelta32);
+                edge.setAddend(edge.getAddend() - 4);
+            }
+        }
+}
+
+bool is_known_relocation(unsigned type)
+{
+    switch (type) {
+    case ELF::R_X86_64_NONE:
+    case ELF::R_X86_64_64:
+    case ELF::R_X86_64_PC32:
+    case ELF::R_X86_64_PLT32:
+    case ELF::R_X86_64_GOTPCREL:
+    case ELF::R_X86_64_GOTPCRELX:
+    case ELF::R_X86_64_REX_GOTPCRELX:
+    case ELF::R_X86_64_PC64:
+    case ELF::R_X86_64_GOTPCREL64:
+    case ELF::R_X86_64_GOT64:
+    case ELF::R_X86_64_GOTPC64:
+    case ELF::R_X86_64_GOTOFF64:
+        return true;
+    default:
+        return false;
+    }
+}
+
+} // namespace kiln

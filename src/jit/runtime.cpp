@@ -1,0 +1,221 @@
+// runtime.cpp - see runtime.h.
+#include "jit/runtime.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <link.h>
+#include <pthread.h>
+
+extern "C" {
+int __cxa_atexit(void (*)(void *), void *, void *);
+int __cxa_thread_atexit_impl(void (*)(void *), void *, void *);
+void __cxa_finalize(void *);
+struct tls_index {
+    unsigned long module, offset;
+};
+void *__tls_get_addr(tls_index *);
+extern void *__dso_handle;
+extern char **environ;
+}
+
+namespace kiln
+{
+namespace
+{
+
+// ---- the end of a linked object ----
+
+void run_finalisers(void *data)
+{
+    auto *linked = static_cast<Linked *>(data);
+    for (void (*finaliser)() : linked->finalisers)
+        finaliser();
+}
+
+// ---- destructors of thread-locals ----
+
+struct OwedDestructor {
+    Linked *linked;
+    void (*destructor)(void *);
+    void *object;
+};
+
+void pay(void *data)
+{
+    auto *owed = static_cast<OwedDestructor *>(data);
+    owed->destructor(owed->object);
+    owed->linked->owed.fetch_sub(1, std::memory_order_release);
+    free(owed);
+}
+
+// Takes the place of __cxa_thread_atexit (Itanium C++ ABI, "Thread-local destructors").
+int thread_atexit(void (*destructor)(void *), void *object, void *dso_handle)
+{
+    auto *owed = static_cast<OwedDestructor *>(malloc(sizeof(OwedDestructor)));
+    if (!owed)
+        return -1;
+    *owed = {*static_cast<Linked **>(dso_handle), destructor, object};
+    owed->linked->owed.fetch_add(1, std::memory_order_relaxed);
+    int failed = __cxa_thread_atexit_impl(pay, owed, &__dso_handle);
+    if (failed) {
+        owed->linked->owed.fetch_sub(1, std::memory_order_relaxed);
+        free(owed);
+    }
+    return failed;
+}
+
+// ---- emulated thread-local storage ----
+
+// What one thread has, by EmulatedTls::index - 1.
+struct ThreadStorage {
+    size_t count;
+    void *objects[];
+};
+
+pthread_key_t storage_key;
+pthread_once_t storage_once = PTHREAD_ONCE_INIT;
+pthread_mutex_t index_mutex = PTHREAD_MUTEX_INITIALIZER;
+uintptr_t last_index; // guarded by index_mutex
+
+// Destructors of other keys may still want their variables: storage goes in a later round.
+constexpr size_t is_leaving = 1;
+
+void free_storage(void *data)
+{
+    auto *storage = static_cast<ThreadStorage *>(data);
+    if (!storage->objects[0]) {
+        storage->objects[0] = reinterpret_cast<void *>(is_leaving);
+        pthread_setspecific(storage_key, storage);
+        return;
+    }
+    for (size_t i = 1; i < storage->count; i++)
+        free(storage->objects[i]);
+    free(storage);
+}
+
+void make_key()
+{
+    if (pthread_key_create(&storage_key, free_storage))
+        abort();
+}
+
+[[noreturn]] void fail_of_memory()
+{
+    fputs("kiln: out of memory for a thread-local variable\n", stderr);
+    abort();
+}
+
+uintptr_t index_of(EmulatedTls *control)
+{
+    uintptr_t index = __atomic_load_n(&control->index, __ATOMIC_ACQUIRE);
+    if (index)
+        return index;
+    pthread_once(&storage_once, make_key);
+    pthread_mutex_lock(&index_mutex);
+    index = control->index;
+    if (!index) {
+        index = ++last_index;
+        __atomic_store_n(&control->index, index, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&index_mutex);
+    return index;
+}
+
+ThreadStorage *storage_for(uintptr_t index)
+{
+    auto *storage = static_cast<ThreadStorage *>(pthread_getspecific(storage_key));
+    size_t count = storage ? storage->count : 0;
+    if (index < count)
+        return storage;
+    size_t grown = index * 2 + 16;
+    auto *made = static_cast<ThreadStorage *>(
+        realloc(storage, sizeof(ThreadStorage) + grown * sizeof(void *)));
+    if (!made)
+        fail_of_memory();
+    memset(made->objects + count, 0, (grown - count) * sizeof(void *));
+    made->count = grown;
+    pthread_setspecific(storage_key, made);
+    return made;
+}
+
+// Takes the place of __emutls_get_address (compiler-rt/lib/builtins/emutls.c).
+void *emulated_tls_address(EmulatedTls *control)
+{
+    if (control->size == native_tls) {
+        tls_index place = {control->align, control->index};
+        return __tls_get_addr(&place);
+    }
+    uintptr_t index = index_of(control);
+    void **object = &storage_for(index)->objects[index];
+    if (*object)
+        return *object;
+    size_t align = control->align < sizeof(void *) ? sizeof(void *) : control->align;
+    if (posix_memalign(object, align, control->size ? control->size : 1))
+        fail_of_memory();
+    if (control->initial)
+        memcpy(*object, control->initial, control->size);
+    else
+        memset(*object, 0, control->size);
+    return *object;
+}
+
+struct NativeSearch {
+    const char *address;
+    EmulatedTls *control;
+};
+
+int find_native(dl_phdr_info *info, size_t, void *data)
+{
+    auto *search = static_cast<NativeSearch *>(data);
+    auto *block = static_cast<const char *>(info->dlpi_tls_data);
+    for (int i = 0; block && i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) &header = info->dlpi_phdr[i];
+        if (header.p_type != PT_TLS || search->address < block ||
+            search->address >= block + header.p_memsz)
+            continue;
+        search->control->align = info->dlpi_tls_modid;
+        search->control->index = uintptr_t(search->address - block);
+        return 1;
+    }
+    return 0;
+}
+
+const RuntimeSymbol symbols[] = {
+    {"__emutls_get_address", reinterpret_cast<const void *>(emulated_tls_address)},
+    {"__cxa_thread_atexit", reinterpret_cast<const void *>(thread_atexit)},
+    {"__cxa_thread_atexit_impl", reinterpret_cast<const void *>(thread_atexit)},
+};
+
+} // namespace
+
+void runtime_initialise(Linked &linked)
+{
+    if (linked.is_initialised)
+        return;
+    linked.is_initialised = true;
+    // First, so that it comes last.
+    if (!linked.finalisers.empty())
+        __cxa_atexit(run_finalisers, &linked, const_cast<void *>(linked.dso_handle));
+    for (auto initialiser : linked.initialisers)
+        initialiser(0, nullptr, environ);
+}
+
+void runtime_finalise(Linked &linked)
+{
+    if (linked.is_initialised && linked.dso_handle)
+        __cxa_finalize(const_cast<void *>(linked.dso_handle));
+}
+
+llvm::ArrayRef<RuntimeSymbol> runtime_symbols()
+{
+    return symbols;
+}
+
+bool runtime_describe_native_tls(const void *address, EmulatedTls &control)
+{
+    NativeSearch search = {static_cast<const char *>(address), &control};
+    control = {native_tls, 0, 0, nullptr};
+    return dl_iterate_phdr(find_native, &search) != 0;
+}
+
+} // namespace kiln

@@ -1,0 +1,57 @@
+// runtime.h - what linked code needs of the process while it runs, beyond what libc gives it.
+//
+//   - Each linked object has a __dso_handle of its own, under which libc keeps its atexit handlers;
+//     so they run when it is removed, or when the process ends, in libc's own order, destructors
+//     (.fini_array) after them.
+//   - Destructors of thread-locals are counted, since a thread may owe one when the code is removed.
+//   - Thread-local storage is emulated (LLVM's emutls): each access asks for its address here.
+//     A control block can also stand for a variable with native thread-local storage, of libc or
+//     any shared library.
+#pragma once
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+namespace kiln
+{
+
+// One linked object. Its address is what its __dso_handle holds.
+struct Linked {
+    std::vector<void (*)(int, char **, char **)> initialisers; // in the order of their calls
+    std::vector<void (*)()> finalisers;                        // the same
+    const void *dso_handle = nullptr;
+    const void *begin = nullptr, *end = nullptr; // of its code and data
+    std::atomic<unsigned> owed{0};               // destructors, by threads
+    bool is_initialised = false;
+};
+
+// Run its initialisers, once, and have its finalisers run at the end. Without a lock of the engine's.
+void runtime_initialise(Linked &linked);
+// Run its handlers and finalisers.
+void runtime_finalise(Linked &linked);
+
+// Functions that code gets instead of those of the process: name, address.
+struct RuntimeSymbol {
+    const char *name;
+    const void *address;
+};
+llvm::ArrayRef<RuntimeSymbol> runtime_symbols();
+
+// LLVM's emulated TLS (llvm/lib/CodeGen/LowerEmuTLS.cpp): "__emutls_v.NAME".
+constexpr llvm::StringLiteral emulated_tls_prefix = "__emutls_v.";
+struct EmulatedTls {
+    uintptr_t size; // native_tls: what follows are the module and the offset of a native variable
+    uintptr_t align;
+    uintptr_t index; // given at the first access
+    const void *initial;
+};
+constexpr uintptr_t native_tls = UINTPTR_MAX;
+// Describe the native thread-local variable that has this address in the calling thread; false: it is
+// none.
+bool runtime_describe_native_tls(const void *address, EmulatedTls &control);
+
+} // namespace kiln

@@ -1,0 +1,222 @@
+/* jit_inputs.c - the ways in: shared libraries, objects from disk and from memory, IR, bitcode,
+ * archives, libraries of the image engine, symbols of the host and of the process. */
+#include "live.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char text[] = "int helper(int x);\n"
+                           "static int calls;\n"
+                           "int count(void) { return ++calls; }\n"
+                           "int run(void) { return helper(20) + count(); }\n";
+static const char helper[] = "int helper(int x) { return x * 2; }\n";
+
+TEST(objects_from_memory)
+{
+    live l;
+    live_begin(&l);
+    live_add(&l, KILN_OUTPUT_OBJECT, "a.c", text);
+    live_add(&l, KILN_OUTPUT_OBJECT, "b.c", helper);
+    CHECK_INT(live_int(&l, "run"), 41);
+    CHECK_INT(live_int(&l, "run"), 42);
+    CHECK_INT(live_int(&l, "count"), 3);
+    live_end(&l);
+}
+
+TEST(objects_from_disk)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_code *code;
+    live_begin(&l);
+    made a = live_compile(&l, KILN_OUTPUT_OBJECT, "a.c", text, NULL);
+    made b = live_compile(&l, KILN_OUTPUT_OBJECT, "b.c", helper, NULL);
+    write_bytes(scratch("a.o"), a.bytes, a.size);
+    write_bytes(scratch("b.o"), b.bytes, b.size);
+    CHECK_STATUS(kiln_jit_add_file(l.dylib, scratch("a.o"), &code, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_file(l.dylib, scratch("b.o"), NULL, &error), KILN_OK, &error);
+    CHECK_INT(live_int(&l, "run"), 41);
+    CHECK_INT(kiln_jit_add_file(l.dylib, scratch("none.o"), NULL, &error), KILN_NOT_FOUND);
+    CHECK_CONTAINS(kiln_error_message(error), "none.o");
+    kiln_error_destroy(error);
+    live_end(&l);
+}
+
+TEST(bitcode_and_ir)
+{
+    live l;
+    live_begin(&l);
+    live_add(&l, KILN_OUTPUT_BITCODE, "a.c", text);
+    live_add(&l, KILN_OUTPUT_IR, "b.c", helper);
+    CHECK_INT(live_int(&l, "run"), 41);
+    live_end(&l);
+}
+
+TEST(ir_as_text)
+{
+    static const char ir[] = "@n = global i32 5\n"
+                             "define i32 @run() {\n"
+                             "  %v = load i32, ptr @n\n"
+                             "  %r = add i32 %v, 2\n"
+                             "  ret i32 %r\n"
+                             "}\n";
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "own.ll", ir, strlen(ir), NULL, &error), KILN_OK,
+                 &error);
+    CHECK_INT(live_int(&l, "run"), 7);
+    *(int *)live_data(&l, "n") = 10;
+    CHECK_INT(live_int(&l, "run"), 12);
+    live_end(&l);
+}
+
+static made archive_of(live *l)
+{
+    const kiln_compile_options options = {.size = sizeof options, .kind = KILN_OUTPUT_ARCHIVE};
+    kiln_output output = {.size = sizeof output};
+    kiln_outputs *outputs;
+    kiln_error *error;
+    kiln_spec *spec = kiln_spec_create("members");
+    static const char *const members[] = {
+        "int one(void); int two(void) { return one() + 1; }",
+        "int one(void) { return 1; }",
+        "int linked; __attribute__((constructor)) static void c(void) { linked = 1; }\n"
+        "int three(void) { return linked; }",
+        "int missing(void); int four(void) { return missing(); }",
+    };
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        kiln_spec_add_memory_source(spec, text_of("m%zu.c", i), members[i], strlen(members[i]),
+                                    NULL);
+    CHECK_STATUS(kiln_compile(l->session, spec, &options, &outputs, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_outputs_get(outputs, 0, &output), KILN_OK, NULL);
+    kiln_spec_destroy(spec);
+    return (made){output.bytes, output.size_bytes};
+}
+
+TEST(archives)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_code *code;
+    live_begin(&l);
+    made archive = archive_of(&l);
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "libm.a", archive.bytes, archive.size, &code, &error),
+                 KILN_OK, &error);
+    /* Members that nobody needs may lack something. */
+    CHECK_INT(live_int(&l, "two"), 2);
+    CHECK_INT(live_int(&l, "three"), 1);
+    CHECK_CONTAINS(live_fails(l.dylib, "four", KILN_BIND), "missing");
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+    live_fails(l.dylib, "two", KILN_NOT_FOUND);
+    /* From disk. */
+    write_bytes(scratch("lib.a"), archive.bytes, archive.size);
+    CHECK_STATUS(kiln_jit_add_file(l.dylib, scratch("lib.a"), &code, &error), KILN_OK, &error);
+    CHECK_INT(live_int(&l, "two"), 2);
+    live_end(&l);
+}
+
+TEST(shared_libraries)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_dylib *bare;
+    const kiln_jit_dylib_options without = {.size = sizeof without, .no_process_symbols = true};
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "bare", &without, &bare, &error), KILN_OK, &error);
+    live_add_to(&l, bare, KILN_OUTPUT_OBJECT, "a.c",
+                "double cbrt(double); int run(void) { return (int)cbrt(27.0); }");
+    CHECK_CONTAINS(live_fails(bare, "run", KILN_BIND), "cbrt");
+    CHECK_INT(kiln_jit_add_shared_library(bare, "libnone.so.9", NULL, &error), KILN_NOT_FOUND);
+    CHECK_CONTAINS(kiln_error_message(error), "libnone.so.9");
+    kiln_error_destroy(error);
+    CHECK_CONTAINS(live_fails(bare, "run", KILN_BIND), "cbrt");
+    /* What failed to link for want of something is tried again. */
+    CHECK_STATUS(kiln_jit_add_shared_library(bare, "libm.so.6", NULL, &error), KILN_OK, &error);
+    CHECK_INT(live_int_of(bare, "run"), 3);
+    live_end(&l);
+}
+
+TEST(a_library_of_the_image_engine)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_code *code;
+    live_begin(&l);
+    static const char source[] =
+        "int state = 5; __thread int own = 6; int image(void) { return state++ + own; }";
+    kiln_spec *spec = kiln_spec_create("image");
+    kiln_spec_add_memory_source(spec, "image.c", source, strlen(source), NULL);
+    kiln_library *library = load_spec(l.session, spec);
+    CHECK_STATUS(kiln_jit_add_library(l.dylib, library, &code, &error), KILN_OK, &error);
+    live_add(&l, KILN_OUTPUT_BITCODE, "a.c",
+             "extern int state; extern __thread int own; int image(void);\n"
+             "int run(void) { own = 60; state += 100; return image(); }");
+    CHECK_INT(live_int(&l, "run"), 165);
+    CHECK_INT(call_int(library, "image"), 166);
+    CHECK_STATUS(kiln_library_close(library), KILN_OK, NULL);
+    CHECK_INT(live_int(&l, "run"), 267);
+    live_end(&l);
+}
+
+static int seen;
+static int notice(int value)
+{
+    return seen = value;
+}
+
+/* Exported by the program. */
+__attribute__((visibility("default"))) int exported_by_the_test(void);
+int exported_by_the_test(void)
+{
+    return 7;
+}
+
+TEST(symbols_of_the_host)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_code *code;
+    const kiln_jit_symbol symbols[] = {{"notice", (const void *)(uintptr_t)notice},
+                                       {"seen", &seen}};
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", symbols, 2, &code, &error), KILN_OK, &error);
+    live_add(&l, KILN_OUTPUT_OBJECT, "a.c",
+             "int notice(int); int exported_by_the_test(void); extern int seen;\n"
+             "int run(void) { return notice(exported_by_the_test()) + seen; }");
+    CHECK_INT(live_int(&l, "run"), 14);
+    CHECK_INT(seen, 7);
+    CHECK_INT(kiln_jit_add_symbols(l.dylib, "again", symbols, 1, NULL, &error),
+              KILN_ALREADY_EXISTS);
+    CHECK_CONTAINS(kiln_error_message(error), "notice");
+    kiln_error_destroy(error);
+    live_end(&l);
+}
+
+/* Dylibs see each other as the host says, and themselves first. */
+TEST(dylibs_in_order)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_dylib *first, *second;
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "first", NULL, &first, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "second", NULL, &second, &error), KILN_OK, &error);
+    CHECK_INT(kiln_jit_add_dylib(l.jit, "second", NULL, &second, &error), KILN_ALREADY_EXISTS);
+    kiln_error_destroy(error);
+    live_add_to(&l, first, KILN_OUTPUT_OBJECT, "f.c", "int a(void) { return 1; }");
+    live_add_to(
+        &l, second, KILN_OUTPUT_OBJECT, "s.c",
+        "int a(void) { return 2; } int b(void) { return 20; } int rand(void) { return -100; }");
+    live_add(&l, KILN_OUTPUT_OBJECT, "m.c",
+             "int a(void); int b(void); int rand(void); int run(void) { return a() + b() + rand(); "
+             "}");
+    kiln_jit_dylib *order[] = {second, first};
+    CHECK_STATUS(kiln_jit_set_search_order(l.dylib, order, 2, &error), KILN_OK, &error);
+    /* A dylib's rand is taken, not the process's. */
+    CHECK_INT(live_int(&l, "run"), 2 + 20 - 100);
+    CHECK_INT(live_int_of(first, "a"), 1);
+    CHECK_INT(live_int(&l, "a"), 2);
+    live_end(&l);
+}
