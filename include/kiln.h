@@ -743,6 +743,10 @@ typedef void (*kiln_jit_object_callback)(const kiln_jit_object *object, void *us
 typedef struct kiln_jit_options {
     size_t size;
     const char *optimisation; /* of IR and bitcode: "-O0" to "-O3". Default: -O2 */
+    bool ir_in_process; /* compile IR and bitcode in this process, some milliseconds faster than in
+                           kiln-compiler, and without its cache: for hosts that trust what makes them.
+                           LLVM ends the process over input that is not as it should be, and does not
+                           always see that in time */
     size_t
         address_space_bytes; /* reserved for code and data, within reach of each other. Default: a
                                    gigabyte, or as much of it as the system gives */

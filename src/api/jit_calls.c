@@ -1,6 +1,7 @@
 /* jit_calls.c - live code: see kiln.h. The handles of dylibs and of code are the plugin's own. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,8 @@ kiln_status kiln_jit_create(kiln_session *session, const kiln_jit_options *optio
     made->session = session;
     made->object_callback = ours.object_callback;
     made->object_data = ours.object_data;
+    made->ir_in_process = ours.ir_in_process;
+    snprintf(made->optimisation, sizeof made->optimisation, "-O%u", config.optimisation & 3);
     config.host = jit_host_of(made);
     config.slab_bytes = ours.address_space_bytes;
     config.perf_map = ours.perf_map;
@@ -124,6 +127,34 @@ static kiln_status give(kiln_status status, jit_code *made, kiln_jit_code **code
     return status;
 }
 
+static bool is_ir(const void *bytes, size_t size)
+{
+    bool is_elf = size >= 4 && memcmp(bytes, "\177ELF", 4) == 0;
+    bool is_archive = size >= 7 && memcmp(bytes, "!<arch>", 7) == 0;
+    bool is_thin_archive = size >= 7 && memcmp(bytes, "!<thin>", 7) == 0;
+    return !is_elf && !is_archive && !is_thin_archive;
+}
+
+static kiln_status add_ir(kiln_jit_dylib *dylib, const jit_input *input, jit_code **code,
+                          kiln_error **error)
+{
+    kiln_outputs *outputs;
+    kiln_output output = {.size = sizeof output};
+    const kiln_jit *jit = jit_plugin_loaded()->host_data(inner_dylib(dylib));
+    if (jit->ir_in_process)
+        return jit_plugin_loaded()->add(inner_dylib(dylib), input, code, error);
+    kiln_status status =
+        jit_compile_ir(jit, input->name, input->bytes, input->size, &outputs, error);
+    if (status != KILN_OK)
+        return status;
+    kiln_outputs_get(outputs, 0, &output);
+    const jit_input object = {
+        .name = input->name, .bytes = output.bytes, .size = output.size_bytes};
+    status = jit_plugin_loaded()->add(inner_dylib(dylib), &object, code, error);
+    kiln_outputs_destroy(outputs);
+    return status;
+}
+
 kiln_status kiln_jit_add_bytes(kiln_jit_dylib *dylib, const char *name, const void *bytes,
                                size_t size, kiln_jit_code **code, kiln_error **error)
 {
@@ -132,7 +163,11 @@ kiln_status kiln_jit_add_bytes(kiln_jit_dylib *dylib, const char *name, const vo
     kiln_status status = begin(dylib, "dylib", error);
     if (status == KILN_OK && (!name || !bytes))
         status = error_null(error, name ? "bytes" : "name");
-    if (status == KILN_OK)
+    if (status == KILN_OK && !size)
+        status = error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "'%s' is empty", name);
+    if (status == KILN_OK && is_ir(bytes, size))
+        status = add_ir(dylib, &input, &made, error);
+    else if (status == KILN_OK)
         status = jit_plugin_loaded()->add(inner_dylib(dylib), &input, &made, error);
     return give(status, made, code);
 }

@@ -99,6 +99,27 @@ static char *spec_name(const char *name)
     return made;
 }
 
+kiln_status jit_compile_ir(const kiln_jit *jit, const char *name, const void *bytes, size_t size,
+                           kiln_outputs **outputs, kiln_error **error)
+{
+    bool is_bitcode = size >= 4 && memcmp(bytes, "BC\xc0\xde", 4) == 0;
+    const kiln_compile_options options = {.size = sizeof options, .kind = KILN_OUTPUT_OBJECT};
+    const char *const arguments[] = {jit->optimisation, "-fPIC", "-femulated-tls", NULL};
+    char *own = spec_name(name);
+    char *path = own ? text_print("%s.%s", own, is_bitcode ? "bc" : "ll") : NULL;
+    kiln_spec *spec = path ? kiln_spec_create(own) : NULL;
+    kiln_status status = spec ? KILN_OK : error_no_memory(error);
+    if (status == KILN_OK) {
+        kiln_spec_add_memory_source(spec, path, bytes, size, NULL);
+        kiln_spec_add_arguments(spec, KILN_PRIVATE, arguments);
+        status = kiln_compile(jit->session, spec, &options, outputs, error);
+    }
+    kiln_spec_destroy(spec);
+    free(path);
+    free(own);
+    return status;
+}
+
 static kiln_status load_object(void *data, const char *name, const void *bytes, size_t size,
                                bool cxx, const jit_symbol *symbols, size_t count, void **library,
                                kiln_error **error)

@@ -7,6 +7,8 @@
 struct kiln_jit {
     kiln_session *session;
     jit_engine *engine;
+    bool ir_in_process;
+    char optimisation[4];
     kiln_jit_object_callback object_callback;
     void *object_data;
 };
@@ -16,6 +18,11 @@ struct kiln_jit {
 kiln_status jit_plugin_load(const char *path, const jit_plugin **plugin, kiln_error **error);
 /* The plugin, which was loaded. */
 const jit_plugin *jit_plugin_loaded(void);
+
+/* Compile IR or bitcode to an object that the engine can link, in the compiler's process. The caller
+ * destroys the outputs; there is one. Errors: any of a compilation's. */
+kiln_status jit_compile_ir(const kiln_jit *jit, const char *name, const void *bytes, size_t size,
+                           kiln_outputs **outputs, kiln_error **error);
 
 /* The functions for one JIT, which is their data. */
 jit_host jit_host_of(kiln_jit *jit);

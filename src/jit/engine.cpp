@@ -427,6 +427,7 @@ kiln_status Engine::remove(jit_code &code, std::string &reason)
         code.references--;
         return KILN_OK;
     }
+    settle_references();
     for (jit_code *user : code.users)
         reason += (reason.empty() ? "" : ", ") + ("'" + user->name + "'");
     if (!reason.empty()) {
@@ -449,6 +450,8 @@ kiln_status Engine::remove(jit_code &code, std::string &reason)
     for (auto &linked : code.linked) {
         extents_.erase(linked->begin);
         erase(to_initialise_, linked.get());
+        for (auto &[begin, extent] : extents_)
+            erase(extent.linked->needs, linked.get());
         if (linked->owed.load(std::memory_order_acquire)) {
             slab_->hold(linked->begin);
             is_owed = true;
@@ -499,15 +502,36 @@ void Engine::release_departed()
 
 // ---- linking ----
 
-void Engine::refers_to(orc::ResourceKey key, const void *address)
+// Who refers to whom: known when all that was linked together is in its place, since objects may refer
+// to each other.
+void Engine::settle_references()
 {
-    auto next = extents_.upper_bound(address);
-    auto user = by_key_.find(key);
-    if (next == extents_.begin() || user == by_key_.end())
+    for (Linked *linked : std::exchange(to_settle_, {})) {
+        jit_code *user = extents_.at(linked->begin).code;
+        for (const void *address : std::exchange(linked->references, {})) {
+            auto next = extents_.upper_bound(address);
+            if (next == extents_.begin())
+                continue;
+            Extent &extent = std::prev(next)->second;
+            if (address >= extent.linked->end || extent.linked == linked)
+                continue;
+            linked->needs.push_back(extent.linked);
+            if (extent.code != user)
+                extent.code->users.insert(user);
+        }
+    }
+}
+
+// What an object needs is initialised before it; in a circle, somebody is first.
+void Engine::add_in_order(Linked *linked, std::vector<Linked *> &order)
+{
+    auto pending = find(to_initialise_, linked);
+    if (pending == to_initialise_.end())
         return;
-    auto &[end, code] = std::prev(next)->second;
-    if (address < end && code != user->second.code)
-        code->users.insert(user->second.code);
+    to_initialise_.erase(pending);
+    for (Linked *needed : linked->needs)
+        add_in_order(needed, order);
+    order.push_back(linked);
 }
 
 void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked> linked)
@@ -518,7 +542,8 @@ void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked
     jit_code &code = *owner->second.code;
     if (owner->second.unit)
         owner->second.unit->bytes.reset();
-    extents_[linked->begin] = {linked->end, &code};
+    extents_[linked->begin] = {linked.get(), &code};
+    to_settle_.push_back(linked.get());
     to_initialise_.push_back(linked.get());
     if (config_.host.object_event)
         config_.host.object_event(config_.host.data, name.str().c_str(), linked->begin,
@@ -563,17 +588,15 @@ void Engine::revive()
 void Engine::run_initialisers()
 {
     std::lock_guard<std::recursive_mutex> running(run_mutex_);
-    for (;;) {
-        Linked *next;
-        {
-            std::lock_guard<std::recursive_mutex> lock(link_mutex_);
-            if (to_initialise_.empty())
-                return;
-            next = to_initialise_.front();
-            to_initialise_.erase(to_initialise_.begin());
-        }
-        runtime_initialise(*next);
+    std::vector<Linked *> order;
+    {
+        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        settle_references();
+        while (!to_initialise_.empty())
+            add_in_order(to_initialise_.front(), order);
     }
+    for (Linked *linked : order)
+        runtime_initialise(*linked);
 }
 
 // Everything happens on this thread: a look-up that has not ended when this returns never will.

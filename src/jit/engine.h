@@ -133,10 +133,11 @@ class Engine : public LinkObserver
                                                  llvm::orc::SymbolLookupSet names);
     void load_image(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
                     std::unique_ptr<llvm::MemoryBuffer> object, llvm::orc::SymbolMap addresses);
+    void settle_references();
+    void add_in_order(Linked *linked, std::vector<Linked *> &order);
     void run_initialisers();
     void release_departed();
 
-    void refers_to(llvm::orc::ResourceKey key, const void *address) override;
     void failed(llvm::orc::ResourceKey key) override;
     void linked(llvm::orc::ResourceKey key, llvm::StringRef name,
                 std::unique_ptr<Linked> linked) override;
@@ -157,8 +158,12 @@ class Engine : public LinkObserver
         Unit *unit; // NULL: none
     };
     std::map<llvm::orc::ResourceKey, Owner> by_key_;
-    std::map<const void *, std::pair<const void *, jit_code *>> extents_; // begin -> end, code
-    std::vector<Linked *> to_initialise_;
+    struct Extent {
+        Linked *linked;
+        jit_code *code;
+    };
+    std::map<const void *, Extent> extents_; // by where they begin
+    std::vector<Linked *> to_settle_, to_initialise_;
     std::vector<std::unique_ptr<jit_code>> departed_; // removed, while threads owe destructors
     std::string reports_;
     bool has_failed_ = false;       // some unit

@@ -2,6 +2,8 @@
 #include "jit/generators.h"
 
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
+#include "llvm/Object/Archive.h"
+#include "llvm/Object/ELFObjectFile.h"
 
 namespace kiln
 {
@@ -35,6 +37,24 @@ Error AddressGenerator::tryToGenerate(orc::LookupState &, orc::LookupKind, orc::
                          : dylib.define(orc::absoluteSymbols(std::move(found)), tracker_);
 }
 
+// What a member defines, by its own symbol table: that of the archive may be missing, or wrong.
+Error ArchiveGenerator::index(MemoryBufferRef member)
+{
+    size_t number = members_.size() - 1;
+    auto object = object::ELFObjectFile<object::ELF64LE>::create(member);
+    if (!object)
+        return object.takeError();
+    for (const object::ELFSymbolRef &symbol : object->symbols()) {
+        auto flags = symbol.getFlags();
+        auto name = symbol.getName();
+        if (!flags || !name)
+            return joinErrors(flags.takeError(), name.takeError());
+        if ((*flags & object::SymbolRef::SF_Global) && !(*flags & object::SymbolRef::SF_Undefined))
+            index_.try_emplace(name->str(), number);
+    }
+    return Error::success();
+}
+
 Expected<std::unique_ptr<ArchiveGenerator>>
 ArchiveGenerator::create(std::unique_ptr<MemoryBuffer> bytes, Add add)
 {
@@ -45,17 +65,27 @@ ArchiveGenerator::create(std::unique_ptr<MemoryBuffer> bytes, Add add)
     if ((*archive)->isThin())
         return make_error<StringError>("it is a thin archive, which holds no members",
                                        inconvertibleErrorCode());
-    if (!(*archive)->hasSymbolTable() && !(*archive)->isEmpty())
-        return make_error<StringError>("it has no index: run `ranlib` on it",
-                                       inconvertibleErrorCode());
-    for (const object::Archive::Symbol &symbol : (*archive)->symbols()) {
-        auto member = symbol.getMember();
-        if (!member)
+    Error error = Error::success();
+    for (const object::Archive::Child &child : (*archive)->children(error)) {
+        auto member = child.getMemoryBufferRef();
+        if (!member) {
+            consumeError(std::move(error));
             return member.takeError();
-        made->index_.try_emplace(symbol.getName().str(), *member);
+        }
+        // As linkers do: what is no object is none of their business.
+        if (!member->getBuffer().starts_with(StringRef(ELF::ElfMagic, 4)))
+            continue;
+        std::string label =
+            (bytes->getBufferIdentifier() + "(" + member->getBufferIdentifier() + ")").str();
+        // Copied: members of an archive need not be aligned.
+        made->members_.push_back({MemoryBuffer::getMemBufferCopy(member->getBuffer(), label)});
+        if (Error failed = made->index(made->members_.back().bytes->getMemBufferRef())) {
+            consumeError(std::move(error));
+            return failed;
+        }
     }
-    made->bytes_ = std::move(bytes);
-    made->archive_ = std::move(*archive);
+    if (error)
+        return error;
     made->add_ = std::move(add);
     return made;
 }
@@ -65,16 +95,9 @@ Error ArchiveGenerator::tryToGenerate(orc::LookupState &, orc::LookupKind, orc::
 {
     for (const auto &[name, flags] : names) {
         auto found = index_.find(*name);
-        if (found == index_.end() || !added_.insert(found->second.getChildOffset()).second)
+        if (found == index_.end() || std::exchange(members_[found->second].is_added, true))
             continue;
-        auto member = found->second.getMemoryBufferRef();
-        if (!member)
-            return member.takeError();
-        std::string label =
-            (bytes_->getBufferIdentifier() + "(" + member->getBufferIdentifier() + ")").str();
-        // Copied: members of an archive need not be aligned.
-        members_.push_back(MemoryBuffer::getMemBufferCopy(member->getBuffer(), label));
-        if (Error error = add_(members_.back()->getMemBufferRef()))
+        if (Error error = add_(members_[found->second].bytes->getMemBufferRef()))
             return error;
     }
     return Error::success();

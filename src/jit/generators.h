@@ -5,7 +5,7 @@
 #include "jit/runtime.h"
 
 #include "llvm/ExecutionEngine/Orc/Core.h"
-#include "llvm/Object/Archive.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 #include <functional>
 #include <list>
@@ -48,14 +48,15 @@ class ArchiveGenerator : public llvm::orc::DefinitionGenerator
                               const llvm::orc::SymbolLookupSet &names) override;
 
   private:
+    struct Member {
+        std::unique_ptr<llvm::MemoryBuffer> bytes;
+        bool is_added = false;
+    };
     ArchiveGenerator() = default;
+    llvm::Error index(llvm::MemoryBufferRef member);
 
-    std::unique_ptr<llvm::MemoryBuffer> bytes_;
-    std::vector<std::unique_ptr<llvm::MemoryBuffer>>
-        members_; // read by JITLink until it has linked
-    std::unique_ptr<llvm::object::Archive> archive_;
-    std::map<std::string, llvm::object::Archive::Child, std::less<>> index_;
-    std::set<uint64_t> added_; // by offset
+    std::vector<Member> members_;
+    std::map<std::string, size_t, std::less<>> index_; // of members_, by what they define
     Add add_;
 };
 

@@ -109,6 +109,7 @@ typedef struct jit_plugin {
                          bool (*visit)(void *data, const char *name, bool is_function, bool weak,
                                        void *address),
                          void *data, kiln_error **error);
+    void *(*host_data)(jit_dylib *dylib); /* jit_host.data */
     size_t (*memory)(jit_engine *engine); /* bytes that code and data take */
 } jit_plugin;
 

@@ -2,6 +2,7 @@
 #include "jit/link_passes.h"
 #include "jit/perf_map.h"
 #include "jit/processor_stubs.h"
+#include "jit/unwind_check.h"
 
 #include "llvm/ExecutionEngine/JITLink/JITLink.h"
 #include "llvm/ExecutionEngine/Orc/TargetProcess/RegisterEHFrames.h"
@@ -161,19 +162,23 @@ void read_extent(LinkGraph &graph, Linked &linked)
     }
 }
 
-void register_unwind_tables(LinkGraph &graph)
+Error register_unwind_tables(LinkGraph &graph, const Linked &linked)
 {
     using namespace orc::shared;
     using Arguments = SPSArgList<SPSExecutorAddrRange>;
     Section *section = graph.findSectionByName(".eh_frame");
     if (!section || section->blocks().empty())
-        return;
+        return Error::success();
     orc::ExecutorAddrRange range = jitlink::SectionRange(*section).getRange();
+    ArrayRef<char> table(range.Start.toPtr<const char *>(), size_t(range.size()));
+    if (Error error = check_unwind_table(table, linked.begin, linked.end))
+        return error;
     graph.allocActions().push_back(
         {cantFail(WrapperFunctionCall::Create<Arguments>(
              orc::ExecutorAddr::fromPtr(&llvm_orc_registerEHFrameSectionAllocAction), range)),
          cantFail(WrapperFunctionCall::Create<Arguments>(
              orc::ExecutorAddr::fromPtr(&llvm_orc_deregisterEHFrameSectionAllocAction), range))});
+    return Error::success();
 }
 
 } // namespace
@@ -196,17 +201,16 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
     });
     passes.PreFixupPasses.push_back([link](LinkGraph &graph) -> Error {
         for (Symbol *symbol : graph.external_symbols())
-            link->references.push_back(symbol->getAddress().toPtr<const void *>());
+            link->linked->references.push_back(symbol->getAddress().toPtr<const void *>());
         return Error::success();
     });
     passes.PostFixupPasses.push_back([this, link](LinkGraph &graph) -> Error {
         link->linked->dso_handle = link->handle->getAddress().toPtr<const void *>();
         read_lists(graph, *link->linked);
         read_extent(graph, *link->linked);
-        register_unwind_tables(graph);
         if (perf_map_)
             perf_map_add(graph);
-        return Error::success();
+        return register_unwind_tables(graph, *link->linked);
     });
 }
 
@@ -221,11 +225,8 @@ Error LinkPasses::notifyEmitted(orc::MaterializationResponsibility &responsibili
         link = std::move(found->second);
         links_.erase(found);
     }
-    return responsibility.withResourceKeyDo([&](orc::ResourceKey key) {
-        for (const void *reference : link.references)
-            observer_.refers_to(key, reference);
-        observer_.linked(key, link.name, std::move(link.linked));
-    });
+    return responsibility.withResourceKeyDo(
+        [&](orc::ResourceKey key) { observer_.linked(key, link.name, std::move(link.linked)); });
 }
 
 Error LinkPasses::notifyFailed(orc::MaterializationResponsibility &responsibility)

@@ -23,8 +23,6 @@ class LinkObserver
 {
   public:
     virtual ~LinkObserver() = default;
-    // The object refers to something at that address.
-    virtual void refers_to(llvm::orc::ResourceKey key, const void *address) = 0;
     // It could not be linked, which was reported.
     virtual void failed(llvm::orc::ResourceKey key) = 0;
     // It is in its place, and complete; the observer owns it.
@@ -56,7 +54,6 @@ class LinkPasses : public llvm::orc::ObjectLinkingLayer::Plugin
         std::string name;
         std::unique_ptr<Linked> linked;
         llvm::jitlink::Block *handle = nullptr;
-        std::vector<const void *> references;
     };
 
     LinkObserver &observer_;

@@ -1,6 +1,7 @@
 // object_check.cpp - see object_check.h.
 #include "jit/object_check.h"
 #include "jit/processor_stubs.h"
+#include "jit/unwind_check.h"
 
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/TargetParser/Host.h"
@@ -32,8 +33,52 @@ Error check_header(StringRef name, const object::ELFFile<ELF64LE> &file)
     return Error::success();
 }
 
+// JITLink believes what it reads: that everything lies within the file, and within its section.
+Error check_sections(const object::ELFFile<ELF64LE> &file, ArrayRef<ELF64LE::Shdr> sections)
+{
+    constexpr uint64_t size_at_most = uint64_t(1) << 40, alignment_at_most = 1 << 24;
+    for (const ELF64LE::Shdr &section : sections) {
+        if (section.sh_size > size_at_most)
+            return refuse("a section is larger than memory can be");
+        if (section.sh_addralign > alignment_at_most ||
+            (section.sh_addralign & (section.sh_addralign - 1)))
+            return refuse("a section has an alignment that is no power of two, or too large");
+        if (section.sh_type == ELF::SHT_NOBITS)
+            continue;
+        auto content = file.getSectionContents(section);
+        auto name = file.getSectionName(section);
+        if (!content || !name)
+            return joinErrors(content.takeError(), name.takeError());
+        if (*name != ".eh_frame")
+            continue;
+        if (Error error = check_unwind_records(
+                ArrayRef(reinterpret_cast<const char *>(content->data()), content->size())))
+            return error;
+    }
+    return Error::success();
+}
+
+Error check_symbol(const ELF64LE::Sym &symbol, ArrayRef<ELF64LE::Shdr> sections)
+{
+    unsigned section = symbol.st_shndx;
+    if (section == ELF::SHN_UNDEF || section == ELF::SHN_ABS || section == ELF::SHN_XINDEX)
+        return Error::success();
+    if (section == ELF::SHN_COMMON)
+        return symbol.st_value && !(symbol.st_value & (symbol.st_value - 1)) &&
+                       symbol.st_size < (uint64_t(1) << 40)
+                   ? Error::success()
+                   : refuse("a common symbol has no alignment, or no size that could be");
+    if (section >= sections.size())
+        return refuse("a symbol is in a section that is not there");
+    uint64_t size = sections[section].sh_size;
+    if (symbol.st_value > size || symbol.st_size > size - symbol.st_value)
+        return refuse("a symbol lies beyond the end of its section");
+    return Error::success();
+}
+
 // What a symbol asks for that JITLink cannot do; empty: nothing.
 Expected<std::string> find_special_symbol(const object::ELFFile<ELF64LE> &file,
+                                          ArrayRef<ELF64LE::Shdr> sections,
                                           const ELF64LE::Shdr &table)
 {
     auto symbols = file.symbols(&table);
@@ -42,35 +87,46 @@ Expected<std::string> find_special_symbol(const object::ELFFile<ELF64LE> &file,
     auto names = file.getStringTableForSymtab(table);
     if (!names)
         return names.takeError();
+    std::string special;
     for (const ELF64LE::Sym &symbol : *symbols) {
         auto name = symbol.getName(*names);
         if (!name)
             return name.takeError();
+        if (Error error = check_symbol(symbol, sections))
+            return error;
         if (symbol.getType() == ELF::STT_TLS)
-            return "'" + name->str() + "' is thread-local";
+            special = "'" + name->str() + "' is thread-local";
         if (symbol.getType() == ELF::STT_GNU_IFUNC)
-            return "'" + name->str() + "' is an ifunc";
+            special = "'" + name->str() + "' is an ifunc";
     }
-    return "";
+    return special;
 }
 
 Expected<std::string> find_special_relocation(const object::ELFFile<ELF64LE> &file,
                                               const ELF64LE::Shdr &section)
 {
     auto target = file.getSection(section.sh_info);
-    if (!target)
-        return target.takeError();
-    if (!((*target)->sh_flags & ELF::SHF_ALLOC))
-        return "";
+    auto table = file.getSection(section.sh_link);
+    if (!target || !table)
+        return joinErrors(target.takeError(), table.takeError());
+    auto symbols = file.symbols(*table);
     auto relocations = file.relas(section);
-    if (!relocations)
-        return relocations.takeError();
-    for (const ELF64LE::Rela &relocation : *relocations)
-        if (!is_known_relocation(relocation.getType(false)))
-            return "it has relocations of type " +
-                   object::getELFRelocationTypeName(ELF::EM_X86_64, relocation.getType(false))
-                       .str();
-    return "";
+    if (!symbols || !relocations)
+        return joinErrors(symbols.takeError(), relocations.takeError());
+    bool is_allocated = (*target)->sh_flags & ELF::SHF_ALLOC;
+    std::string special;
+    for (const ELF64LE::Rela &relocation : *relocations) {
+        unsigned type = relocation.getType(false), width = relocation_width(type);
+        uint64_t size = (*target)->sh_type == ELF::SHT_NOBITS ? 0 : (*target)->sh_size;
+        if (relocation.r_offset > size || width > size - relocation.r_offset)
+            return refuse("a relocation lies beyond the end of its section");
+        if (relocation.getSymbol(false) >= symbols->size())
+            return refuse("a relocation is for a symbol that is not there");
+        if (is_allocated && !is_known_relocation(type))
+            special = "it has relocations of type " +
+                      object::getELFRelocationTypeName(ELF::EM_X86_64, type).str();
+    }
+    return special;
 }
 
 Expected<std::string> find_special(const object::ELFFile<ELF64LE> &file)
@@ -78,19 +134,26 @@ Expected<std::string> find_special(const object::ELFFile<ELF64LE> &file)
     auto sections = file.sections();
     if (!sections)
         return sections.takeError();
+    if (Error error = check_sections(file, *sections))
+        return error;
     size_t allocated = 0;
+    std::string special;
     for (const ELF64LE::Shdr &section : *sections) {
         Expected<std::string> found = "";
         allocated += (section.sh_flags & ELF::SHF_ALLOC) != 0;
         if (section.sh_type == ELF::SHT_SYMTAB)
-            found = find_special_symbol(file, section);
+            found = find_special_symbol(file, *sections, section);
         else if (section.sh_type == ELF::SHT_RELA)
             found = find_special_relocation(file, section);
         else if (section.sh_type == ELF::SHT_REL)
             return "it has relocations without addends";
-        if (!found || !found->empty())
+        if (!found)
             return found;
+        if (!found->empty())
+            special = *found;
     }
+    if (!special.empty())
+        return special;
     if (allocated > sections_at_most)
         return "it has " + std::to_string(allocated) + " sections";
     return "";

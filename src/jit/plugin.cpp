@@ -210,6 +210,11 @@ kiln_status visit(jit_dylib *dylib,
     return KILN_OK;
 }
 
+void *host_data(jit_dylib *dylib)
+{
+    return dylib->engine->host().data;
+}
+
 size_t memory(jit_engine *engine)
 {
     return engine->engine->memory();
@@ -231,6 +236,7 @@ const jit_plugin table = {
     .remove = remove_code,
     .lookup = lookup,
     .visit = visit,
+    .host_data = host_data,
     .memory = memory,
 };
 

@@ -29,7 +29,8 @@ void define_library_function(llvm::jitlink::LinkGraph &graph, llvm::jitlink::Sym
 // can be out of range.
 void keep_table_loads(llvm::jitlink::LinkGraph &graph);
 
-// Whether JITLink knows a type of relocation.
+// Whether JITLink knows a type of relocation; how many bytes any type changes.
 bool is_known_relocation(unsigned type);
+unsigned relocation_width(unsigned type);
 
 } // namespace kiln

@@ -73,4 +73,37 @@ bool is_known_relocation(unsigned type)
     }
 }
 
+unsigned relocation_width(unsigned type)
+{
+    switch (type) {
+    case ELF::R_X86_64_NONE:
+        return 0;
+    case ELF::R_X86_64_8:
+    case ELF::R_X86_64_PC8:
+        return 1;
+    case ELF::R_X86_64_16:
+    case ELF::R_X86_64_PC16:
+        return 2;
+    case ELF::R_X86_64_32:
+    case ELF::R_X86_64_32S:
+    case ELF::R_X86_64_PC32:
+    case ELF::R_X86_64_PLT32:
+    case ELF::R_X86_64_GOT32:
+    case ELF::R_X86_64_GOTPC32:
+    case ELF::R_X86_64_GOTPCREL:
+    case ELF::R_X86_64_GOTPCRELX:
+    case ELF::R_X86_64_REX_GOTPCRELX:
+    case ELF::R_X86_64_SIZE32:
+    case ELF::R_X86_64_TLSGD:
+    case ELF::R_X86_64_TLSLD:
+    case ELF::R_X86_64_DTPOFF32:
+    case ELF::R_X86_64_GOTTPOFF:
+    case ELF::R_X86_64_TPOFF32:
+    case ELF::R_X86_64_GOTPC32_TLSDESC:
+        return 4;
+    default:
+        return 8;
+    }
+}
+
 } // namespace kiln

@@ -23,6 +23,8 @@ namespace kiln
 struct Linked {
     std::vector<void (*)(int, char **, char **)> initialisers; // in the order of their calls
     std::vector<void (*)()> finalisers;                        // the same
+    std::vector<const void *> references;                      // addresses of what is not its own
+    std::vector<Linked *> needs; // those of them that the engine has linked
     const void *dso_handle = nullptr;
     const void *begin = nullptr, *end = nullptr; // of its code and data
     std::atomic<unsigned> owed{0};               // destructors, by threads

@@ -221,6 +221,25 @@ TEST(exceptions_between_engines)
     live_end(&l);
 }
 
+/* What an object needs is initialised before it, in whichever order they were added or linked. */
+TEST(constructors_of_several_objects)
+{
+    static const char *const texts[] = {
+        "extern int b; int a; __attribute__((constructor)) static void c(void) { a = b + 1; }\n"
+        "int run(void) { return a; }\n",
+        "extern int c; int b; __attribute__((constructor)) static void d(void) { b = c * 10; }\n",
+        "int c; __attribute__((constructor)) static void e(void) { c = 4; }\n"};
+    for (int from = 0; from < 3; from++) {
+        live l;
+        live_begin(&l);
+        for (int i = 0; i < 3; i++)
+            live_add(&l, KILN_OUTPUT_OBJECT, text_of("%d.c", (from + i) % 3),
+                     texts[(from + i) % 3]);
+        CHECK_INT(live_int(&l, "run"), 41);
+        live_end(&l);
+    }
+}
+
 static int ends[8], end_count;
 static void end(int what)
 {

@@ -1,0 +1,188 @@
+/* jit_failure.c - bad input: each gets a clear error, and the JIT goes on. */
+#include "live.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char good[] = "int n = 3; int helper(int x); static int own(int x) { return x * n; }\n"
+                           "int run(void) { return own(4) + helper(5); }\n";
+
+static char *add_fails(live *l, const char *name, const void *bytes, size_t size,
+                       kiln_status expected)
+{
+    kiln_error *error = NULL;
+    CHECK_STATUS(kiln_jit_add_bytes(l->dylib, name, bytes, size, NULL, &error), expected, NULL);
+    char *text = strdup(kiln_error_rendered(error));
+    kiln_error_destroy(error);
+    return text;
+}
+
+static void still_works(live *l)
+{
+    kiln_jit_code *a = live_add(l, KILN_OUTPUT_OBJECT, "works.c", "int works(void) { return 1; }");
+    CHECK_INT(live_int(l, "works"), 1);
+    CHECK_STATUS(kiln_jit_remove(a, NULL), KILN_OK, NULL);
+}
+
+TEST(garbage)
+{
+    live l;
+    live_begin(&l);
+    CHECK_CONTAINS(add_fails(&l, "none", "", 0, KILN_INVALID_ARGUMENT), "none");
+    CHECK_CONTAINS(add_fails(&l, "words", "what is this", 12, KILN_COMPILE), "words.ll:1:1");
+    CHECK_CONTAINS(add_fails(&l, "short", "\177ELF", 4, KILN_INVALID_ARGUMENT), "'short'");
+    CHECK_CONTAINS(add_fails(&l, "ar", "!<arch>\nwhat", 12, KILN_INVALID_ARGUMENT), "'ar'");
+    CHECK_CONTAINS(add_fails(&l, "bc", "BC\xc0\xde....", 8, KILN_COMPILE), "bc");
+    static const char wrong[] = "define i32 @f() {\n  ret i64 5\n}\n";
+    CHECK_CONTAINS(add_fails(&l, "ir", wrong, strlen(wrong), KILN_COMPILE), "ir.ll:2:");
+    static const char unsound[] =
+        "define i32 @f(i1 %c) {\n  br i1 %c, label %a, label %b\na:\n  %x = "
+        "add i32 1, 2\n  br label %b\nb:\n  ret i32 %x\n}\n";
+    CHECK_CONTAINS(add_fails(&l, "unsound", unsound, strlen(unsound), KILN_COMPILE), "dominate");
+    static const char foreign[] =
+        "target triple = \"aarch64-linux-gnu\"\ndefine void @f() {\n  ret "
+        "void\n}\n";
+    CHECK_CONTAINS(add_fails(&l, "foreign", foreign, strlen(foreign), KILN_COMPILE), "aarch64");
+    still_works(&l);
+    live_end(&l);
+}
+
+TEST(other_objects)
+{
+    live l;
+    live_begin(&l);
+    made object = live_compile(&l, KILN_OUTPUT_OBJECT, "a.c", good, NULL);
+    char *bytes = malloc(object.size);
+    memcpy(bytes, object.bytes, object.size);
+    bytes[18] = (char)183; /* e_machine: AArch64 */
+    bytes[19] = 0;
+    CHECK_CONTAINS(add_fails(&l, "arm", bytes, object.size, KILN_INVALID_ARGUMENT),
+                   "another processor");
+    memcpy(bytes, object.bytes, object.size);
+    bytes[4] = 1; /* 32 bits */
+    CHECK_CONTAINS(add_fails(&l, "small", bytes, object.size, KILN_INVALID_ARGUMENT),
+                   "another processor");
+    memcpy(bytes, object.bytes, object.size);
+    bytes[16] = 3; /* e_type: a shared library */
+    CHECK_CONTAINS(add_fails(&l, "linked", bytes, object.size, KILN_INVALID_ARGUMENT), "no object");
+    free(bytes);
+    still_works(&l);
+    live_end(&l);
+}
+
+/* All that are missing are told, and what was missing may come later. */
+TEST(missing_symbols)
+{
+    live l;
+    kiln_error *error = NULL;
+    live_begin(&l);
+    live_add(
+        &l, KILN_OUTPUT_OBJECT, "a.cpp",
+        "int one(); extern int two; extern \"C\" int three(int); extern \"C\" int run() { return "
+        "one() + two + three(4); } extern \"C\" int user() { return run(); }");
+    CHECK(!kiln_jit_function(l.dylib, "run", &error));
+    CHECK_INT(kiln_error_code(error), KILN_BIND);
+    CHECK_CONTAINS(kiln_error_message(error), "3 symbols are missing");
+    CHECK_CONTAINS(kiln_error_message(error), "'one()', 'three', 'two'");
+    CHECK_INT(kiln_error_missing_symbol_count(error), 3);
+    CHECK_TEXT(kiln_error_missing_symbol(error, 0)->demangled, "one()");
+    kiln_error_destroy(error);
+    live_add(
+        &l, KILN_OUTPUT_BITCODE, "b.cpp",
+        "int one() { return 1; } int two = 20; extern \"C\" int three(int n) { return n * 100; "
+        "}");
+    CHECK_INT(live_int(&l, "run"), 421);
+    CHECK_INT(live_int(&l, "user"), 421);
+    still_works(&l);
+    live_end(&l);
+}
+
+/* Every truncation, and a change of single bytes here and there: an error or code, never a crash. What
+ * was changed is not called. */
+static void batter(kiln_output_kind kind, const char *path, size_t step)
+{
+    live l;
+    live_begin(&l);
+    live_add(&l, KILN_OUTPUT_OBJECT, "helper.c", "int helper(int x) { return x; }");
+    made input = live_compile(&l, kind, path, good, NULL);
+    char *bytes = malloc(input.size + 1);
+    int refused = 0;
+    for (size_t i = 0; i < input.size * 2; i += step) {
+        size_t size = i < input.size ? i : input.size, at = i - size;
+        kiln_jit_code *code = NULL;
+        memcpy(bytes, input.bytes, input.size);
+        if (i >= input.size)
+            bytes[at] ^= (char)(1 << (at % 8));
+        kiln_status status = kiln_jit_add_bytes(l.dylib, "battered", bytes, size, &code, NULL);
+        refused += status != KILN_OK;
+        if (status == KILN_OK) {
+            kiln_jit_data(l.dylib, "run", NULL);
+            kiln_jit_remove(code, NULL);
+        }
+    }
+    CHECK(refused > 0);
+    free(bytes);
+    still_works(&l);
+    live_end(&l);
+}
+
+TEST(battered_objects)
+{
+    batter(KILN_OUTPUT_OBJECT, "a.c", getenv("KILN_TEST_LONG") ? 1 : 7);
+}
+
+TEST(battered_bitcode)
+{
+    batter(KILN_OUTPUT_BITCODE, "a.c", getenv("KILN_TEST_LONG") ? 1 : 13);
+}
+
+TEST(battered_ir)
+{
+    batter(KILN_OUTPUT_IR, "a.c", getenv("KILN_TEST_LONG") ? 1 : 11);
+}
+
+TEST(battered_archives)
+{
+    batter(KILN_OUTPUT_ARCHIVE, "a.c", getenv("KILN_TEST_LONG") ? 1 : 7);
+}
+
+TEST(wrong_arguments)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit *jit;
+    kiln_jit_options options = {.size = sizeof options, .optimisation = "-O9"};
+    live_begin(&l);
+    CHECK_INT(kiln_jit_create(l.session, &options, &jit, &error), KILN_INVALID_ARGUMENT);
+    CHECK_CONTAINS(kiln_error_message(error), "-O9");
+    kiln_error_destroy(error);
+    CHECK_INT(kiln_jit_add_dylib(l.jit, NULL, NULL, NULL, &error), KILN_INVALID_ARGUMENT);
+    kiln_error_destroy(error);
+    CHECK_INT(kiln_jit_add_bytes(l.dylib, "a", NULL, 4, NULL, &error), KILN_INVALID_ARGUMENT);
+    kiln_error_destroy(error);
+    CHECK(!kiln_jit_function(l.dylib, NULL, &error));
+    kiln_error_destroy(error);
+    CHECK_INT(kiln_jit_remove(NULL, &error), KILN_INVALID_ARGUMENT);
+    kiln_error_destroy(error);
+    kiln_jit_destroy(NULL);
+    live_end(&l);
+}
+
+TEST(without_the_plugin)
+{
+    kiln_error *error;
+    kiln_jit *jit;
+    kiln_session *session = session_create(scratch("cache"), NULL);
+    kiln_jit_options options = {.size = sizeof options, .plugin_path = scratch("none.so")};
+    CHECK_INT(kiln_jit_create(session, &options, &jit, &error), KILN_UNSUPPORTED);
+    CHECK_CONTAINS(kiln_error_message(error), "none.so");
+    CHECK_CONTAINS(kiln_error_message(error), "KILN_JIT_PLUGIN");
+    kiln_error_destroy(error);
+    options.plugin_path = "libm.so.6";
+    CHECK_INT(kiln_jit_create(session, &options, &jit, &error), KILN_UNSUPPORTED);
+    CHECK_CONTAINS(kiln_error_message(error), "no engine for live code");
+    kiln_error_destroy(error);
+    kiln_session_destroy(session);
+}

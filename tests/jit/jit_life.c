@@ -1,0 +1,257 @@
+/* jit_life.c - adding twice, removing, adding again; memory; several JITs; threads. */
+#include "live.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+TEST(the_same_bytes_under_a_name)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_code *first, *second;
+    live_begin(&l);
+    made one = live_compile(&l, KILN_OUTPUT_OBJECT, "a.c", "int run(void) { return 1; }", NULL);
+    made two = live_compile(&l, KILN_OUTPUT_OBJECT, "a.c", "int run(void) { return 2; }", NULL);
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "a", one.bytes, one.size, &first, &error), KILN_OK,
+                 &error);
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "a", one.bytes, one.size, &second, &error), KILN_OK,
+                 &error);
+    CHECK(first == second);
+    CHECK_INT(kiln_jit_add_bytes(l.dylib, "a", two.bytes, two.size, &second, &error),
+              KILN_ALREADY_EXISTS);
+    CHECK_CONTAINS(kiln_error_message(error), "'a'");
+    kiln_error_destroy(error);
+    CHECK_INT(live_int(&l, "run"), 1);
+    /* The same symbol under another name. */
+    CHECK_INT(kiln_jit_add_bytes(l.dylib, "b", two.bytes, two.size, &second, &error),
+              KILN_ALREADY_EXISTS);
+    CHECK_CONTAINS(kiln_error_message(error), "run");
+    kiln_error_destroy(error);
+    /* It was added twice. */
+    CHECK_STATUS(kiln_jit_remove(first, &error), KILN_OK, &error);
+    CHECK_INT(live_int(&l, "run"), 1);
+    CHECK_STATUS(kiln_jit_remove(first, &error), KILN_OK, &error);
+    CHECK_CONTAINS(live_fails(l.dylib, "run", KILN_NOT_FOUND), "'run'");
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "a", two.bytes, two.size, &first, &error), KILN_OK,
+                 &error);
+    CHECK_INT(live_int(&l, "run"), 2);
+    live_end(&l);
+}
+
+TEST(what_is_in_use_is_not_removed)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    kiln_jit_code *used = live_add(&l, KILN_OUTPUT_OBJECT, "used.c", "int f(void) { return 3; }");
+    kiln_jit_code *user =
+        live_add(&l, KILN_OUTPUT_OBJECT, "user.c", "int f(void); int run(void) { return f(); }");
+    CHECK_INT(live_int(&l, "run"), 3);
+    CHECK_INT(kiln_jit_remove(used, &error), KILN_REFUSED);
+    CHECK_CONTAINS(kiln_error_message(error), "'user.c' refers to it");
+    kiln_error_destroy(error);
+    CHECK_INT(live_int(&l, "run"), 3);
+    CHECK_STATUS(kiln_jit_remove(user, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_remove(used, &error), KILN_OK, &error);
+    live_end(&l);
+}
+
+static kiln_jit_code *running;
+static int remove_running(void)
+{
+    kiln_error *error;
+    CHECK_INT(kiln_jit_remove(running, &error), KILN_REFUSED);
+    CHECK_CONTAINS(kiln_error_message(error), "this thread is running it");
+    kiln_error_destroy(error);
+    return 5;
+}
+
+TEST(what_runs_is_not_removed)
+{
+    live l;
+    kiln_error *error;
+    const kiln_jit_symbol symbol = {"remove_running", (const void *)(uintptr_t)remove_running};
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    running = live_add(&l, KILN_OUTPUT_OBJECT, "a.c",
+                       "int remove_running(void); int run(void) { return remove_running() + 1; }");
+    CHECK_INT(live_int(&l, "run"), 6);
+    CHECK_STATUS(kiln_jit_remove(running, &error), KILN_OK, &error);
+    live_end(&l);
+}
+
+static int objects, object_bytes;
+static void on_object(const kiln_jit_object *object, void *data)
+{
+    CHECK(object->size == sizeof *object && object->address && *object->name && data == &objects);
+    objects += object->removed ? -1 : 1;
+    object_bytes += object->removed ? -(int)object->size_bytes : (int)object->size_bytes;
+}
+
+/* Memory goes back, however often something is added and removed. */
+TEST(memory_is_returned)
+{
+    live l = {.session = session_create(scratch("cache"), NULL)};
+    kiln_error *error;
+    kiln_jit_code *code;
+    const kiln_jit_options options = {
+        .size = sizeof options, .object_callback = on_object, .object_data = &objects};
+    CHECK_STATUS(kiln_jit_create(l.session, &options, &l.jit, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "main", NULL, &l.dylib, &error), KILN_OK, &error);
+    made input = live_compile(&l, KILN_OUTPUT_OBJECT, "a.c",
+                              "char big[64 << 20]; static const char text[100000] = {1};\n"
+                              "int run(void) { big[12345678]++; return big[12345678] + text[0]; }",
+                              NULL);
+    size_t before = kiln_jit_memory_bytes(l.jit);
+    for (int i = 0; i < 100; i++) {
+        CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "a", input.bytes, input.size, &code, &error),
+                     KILN_OK, &error);
+        CHECK_INT(live_int(&l, "run"), 2);
+        CHECK(kiln_jit_memory_bytes(l.jit) > before + (64 << 20));
+        CHECK_INT(objects, 1);
+        CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+        CHECK_INT(kiln_jit_memory_bytes(l.jit), before);
+    }
+    CHECK_INT(objects, 0);
+    CHECK_INT(object_bytes, 0);
+    live_end(&l);
+}
+
+/* Two JITs side by side have nothing in common. */
+TEST(several)
+{
+    live l, m;
+    live_begin(&l);
+    live_begin(&m);
+    live_add(&l, KILN_OUTPUT_OBJECT, "a.c", "int n = 1; int run(void) { return n++; }");
+    live_add(&m, KILN_OUTPUT_BITCODE, "a.c", "int n = 10; int run(void) { return n++; }");
+    CHECK_INT(live_int(&l, "run"), 1);
+    CHECK_INT(live_int(&m, "run"), 10);
+    live_end(&l);
+    CHECK_INT(live_int(&m, "run"), 11);
+    live_end(&m);
+}
+
+typedef struct listed {
+    char names[256];
+    int functions;
+} listed;
+
+static bool list(const kiln_symbol *symbol, void *data)
+{
+    listed *seen = data;
+    snprintf(seen->names + strlen(seen->names), sizeof seen->names - strlen(seen->names), "%s%s ",
+             symbol->demangled, symbol->weak ? "?" : "");
+    seen->functions += symbol->kind == KILN_SYMBOL_FUNCTION;
+    return strcmp(symbol->name, "zz") != 0;
+}
+
+TEST(symbols_are_listed)
+{
+    live l;
+    kiln_error *error;
+    listed seen = {0};
+    live_begin(&l);
+    live_add(&l, KILN_OUTPUT_BITCODE, "a.cpp",
+             "int data = 3; static int own = 4; namespace n { int f(int x) { return x + own; } }\n"
+             "__attribute__((weak)) void w() {} extern \"C\" { int zz; int zzz; }");
+    CHECK_STATUS(kiln_jit_list(l.dylib, list, &seen, &error), KILN_OK, &error);
+    CHECK_TEXT(seen.names, "w()? n::f(int) data zz ");
+    CHECK_INT(seen.functions, 2);
+    live_end(&l);
+}
+
+/* A thread that has used a thread_local owes it its destructor. */
+static atomic_int stage;
+static live *shared;
+static void *use_and_wait(void *data)
+{
+    (void)data;
+    int r = live_int(shared, "use");
+    stage = 1;
+    while (stage != 2)
+        sched_yield();
+    return (void *)(long)r;
+}
+
+static int destroyed;
+static void note_destroyed(void)
+{
+    destroyed++;
+}
+
+TEST(a_thread_owes_a_destructor)
+{
+    live l;
+    kiln_error *error;
+    pthread_t thread;
+    const kiln_jit_symbol symbol = {"note", (const void *)(uintptr_t)note_destroyed};
+    live_begin(&l);
+    shared = &l;
+    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    size_t before = kiln_jit_memory_bytes(l.jit);
+    kiln_jit_code *code =
+        live_add(&l, KILN_OUTPUT_BITCODE, "a.cpp",
+                 "extern \"C\" void note(); struct S { int v = 3; ~S() { note(); } };\n"
+                 "static thread_local S s; extern \"C\" int use() { return s.v++; }");
+    pthread_create(&thread, NULL, use_and_wait, NULL);
+    while (stage != 1)
+        sched_yield();
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
+    live_fails(l.dylib, "use", KILN_NOT_FOUND);
+    CHECK(kiln_jit_memory_bytes(l.jit) > before);
+    CHECK_INT(destroyed, 0);
+    stage = 2;
+    pthread_join(thread, NULL);
+    CHECK_INT(destroyed, 1);
+    live_fails(l.dylib, "use", KILN_NOT_FOUND);
+    /* The unwinder of C++, which it has brought in, is no part of it. */
+    CHECK_INT(kiln_jit_memory_bytes(l.jit), before);
+    live_end(&l);
+}
+
+enum { threads = 4, rounds = 40 };
+static made inputs[threads];
+
+static void *add_look_up_remove(void *data)
+{
+    int number = (int)(long)data;
+    char *name = text_of("t%d", number), *function = text_of("run%d", number);
+    for (int i = 0; i < rounds; i++) {
+        kiln_error *error;
+        kiln_jit_code *code;
+        CHECK_STATUS(kiln_jit_add_bytes(shared->dylib, name, inputs[number].bytes,
+                                        inputs[number].size, &code, &error),
+                     KILN_OK, &error);
+        CHECK_INT(live_int(shared, function), number * 100);
+        CHECK_INT(live_int(shared, "common"), 7);
+        CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+    }
+    return NULL;
+}
+
+TEST(threads_add_and_look_up)
+{
+    live l;
+    pthread_t workers[threads];
+    live_begin(&l);
+    shared = &l;
+    live_add(&l, KILN_OUTPUT_OBJECT, "common.c", "int common(void) { return 7; }");
+    for (int i = 0; i < threads; i++)
+        inputs[i] =
+            live_compile(&l, i % 2 ? KILN_OUTPUT_OBJECT : KILN_OUTPUT_BITCODE, "t.c",
+                         text_of("int common(void); static int n;\n"
+                                 "__attribute__((constructor)) static void c(void) { n = %d; "
+                                 "}\n"
+                                 "int run%d(void) { return n * 100 + common() - 7; }",
+                                 i, i),
+                         NULL);
+    for (int i = 0; i < threads; i++)
+        pthread_create(&workers[i], NULL, add_look_up_remove, (void *)(long)i);
+    for (int i = 0; i < threads; i++)
+        pthread_join(workers[i], NULL);
+    live_end(&l);
+}
