@@ -740,6 +740,12 @@ typedef struct kiln_jit_object {
 } kiln_jit_object;
 typedef void (*kiln_jit_object_callback)(const kiln_jit_object *object, void *user_data);
 
+/* A function that was to be compiled at its first call could not be, on the thread that calls it. What
+ * it returns is called instead, with the same arguments; the next call tries again. NULL: abort(). It
+ * may also end the thread, or leave by longjmp. */
+typedef kiln_function (*kiln_jit_call_failed)(const char *function, const char *message,
+                                              void *user_data);
+
 typedef struct kiln_jit_options {
     size_t size;
     const char *optimisation; /* of IR and bitcode: "-O0" to "-O3". Default: -O2 */
@@ -756,6 +762,8 @@ typedef struct kiln_jit_options {
                                                  it must not call Kiln. For hosts that symbolise their
                                                  own back traces */
     void *object_data;
+    kiln_jit_call_failed call_failed; /* default: the reason on standard error, and abort() */
+    void *call_failed_data;
     const char *plugin_path; /* of libkiln-jit.so. Default: $KILN_JIT_PLUGIN, else beside libkiln */
 } kiln_jit_options;
 
@@ -794,6 +802,32 @@ KILN_API kiln_status kiln_jit_set_search_order(kiln_jit_dylib *dylib, kiln_jit_d
  * has), UNSUPPORTED, NO_MEMORY. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_bytes(kiln_jit_dylib *dylib, const char *name, const void *bytes,
                                         size_t size, kiln_jit_code **code, kiln_error **error);
+/* Add bitcode that was not optimised (KILN_OUTPUT_RAW_BITCODE, or Clang's -emit-llvm -Xclang
+ * -disable-llvm-passes) and is trusted: each of its functions is optimised and generated when it is
+ * called first, by the thread that calls it, at a level of its own ("-O0" to "-O3"; NULL: the JIT's).
+ * Only its data, and its constructors, are there before. A function has one address, that of a stub
+ * which leads to it. See kiln_jit_options.call_failed. Errors: as above. Since 0.1. */
+KILN_API kiln_status kiln_jit_add_lazy(kiln_jit_dylib *dylib, const char *name, const void *bytes,
+                                       size_t size, const char *optimisation, kiln_jit_code **code,
+                                       kiln_error **error);
+
+typedef struct kiln_jit_spec_options {
+    size_t size;
+    bool lazy_functions; /* functions are generated when they are called first, at the level that
+                                   the spec's arguments ask for */
+    const char *const
+        *symbols; /* names that it defines, ended by NULL. Default: not known; then it is
+                                   compiled when a name is looked for that nobody else has */
+} kiln_jit_spec_options;
+
+/* Promise a library from source: nothing is compiled until one of its symbols is looked up, or code
+ * that is being linked needs one. The spec is copied; its dependencies have to be dylibs of the search
+ * order, or in it. Errors: ALREADY_EXISTS, SPEC, NO_MEMORY; those of its compilation come from the
+ * look-up. Since 0.1. */
+KILN_API kiln_status kiln_jit_add_spec(kiln_jit_dylib *dylib, const kiln_spec *spec,
+                                       const kiln_jit_spec_options *options, kiln_jit_code **code,
+                                       kiln_error **error);
+
 /* The same from a file; a shared library, too. Errors: also NOT_FOUND, IO. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_file(kiln_jit_dylib *dylib, const char *path,
                                        kiln_jit_code **code, kiln_error **error);
@@ -851,9 +885,10 @@ typedef enum kiln_output_kind {
     KILN_OUTPUT_BITCODE,
     KILN_OUTPUT_IR,
     KILN_OUTPUT_ASSEMBLY,
-    KILN_OUTPUT_ARCHIVE,       /* one for the spec */
-    KILN_OUTPUT_SHARED_LIBRARY /* one for the spec, to be installed: it names no image of the cache
-                                */
+    KILN_OUTPUT_ARCHIVE,        /* one for the spec */
+    KILN_OUTPUT_SHARED_LIBRARY, /* one for the spec, to be installed: it names no image of the cache
+                                 */
+    KILN_OUTPUT_RAW_BITCODE     /* one a source, not optimised yet: what kiln_jit_add_lazy takes */
 } kiln_output_kind;
 
 typedef struct kiln_compile_options {

@@ -8,6 +8,8 @@
 #include "api/jit_host.h"
 #include "api/session.h"
 #include "base/path.h"
+#include "base/text.h"
+#include "build/spec.h"
 #include "os/os.h"
 
 static jit_dylib *inner_dylib(kiln_jit_dylib *dylib)
@@ -59,6 +61,8 @@ kiln_status kiln_jit_create(kiln_session *session, const kiln_jit_options *optio
     made->session = session;
     made->object_callback = ours.object_callback;
     made->object_data = ours.object_data;
+    made->call_failed = ours.call_failed;
+    made->call_failed_data = ours.call_failed_data;
     made->ir_in_process = ours.ir_in_process;
     snprintf(made->optimisation, sizeof made->optimisation, "-O%u", config.optimisation & 3);
     config.host = jit_host_of(made);
@@ -169,6 +173,137 @@ kiln_status kiln_jit_add_bytes(kiln_jit_dylib *dylib, const char *name, const vo
         status = add_ir(dylib, &input, &made, error);
     else if (status == KILN_OK)
         status = jit_plugin_loaded()->add(inner_dylib(dylib), &input, &made, error);
+    return give(status, made, code);
+}
+
+kiln_status kiln_jit_add_lazy(kiln_jit_dylib *dylib, const char *name, const void *bytes,
+                              size_t size, const char *optimisation, kiln_jit_code **code,
+                              kiln_error **error)
+{
+    jit_input input = {.name = name, .bytes = bytes, .size = size, .lazy = true};
+    jit_code *made = NULL;
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK && (!name || !bytes))
+        status = error_null(error, name ? "bytes" : "name");
+    if (status != KILN_OK)
+        return status;
+    const kiln_jit *jit = jit_plugin_loaded()->host_data(inner_dylib(dylib));
+    status = read_optimisation(optimisation ? optimisation : jit->optimisation, &input.optimisation,
+                               error);
+    if (status == KILN_OK && (size < 4 || memcmp(bytes, "BC\xc0\xde", 4) != 0))
+        status =
+            error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "'%s' is no bitcode", name);
+    if (status == KILN_OK)
+        status = jit_plugin_loaded()->add(inner_dylib(dylib), &input, &made, error);
+    return give(status, made, code);
+}
+
+/* ---- promises ---- */
+
+typedef struct promise {
+    kiln_session *session;
+    kiln_spec *spec;
+    bool lazy_functions;
+    char optimisation[4];
+} promise;
+
+static void promise_destroy(void *data)
+{
+    promise *promise = data;
+    kiln_spec_destroy(promise->spec);
+    free(promise);
+}
+
+/* The level that the last of its arguments asks for; what no level of ours stands for is the nearest
+ * one. */
+static void find_optimisation(const kiln_spec *spec, char level[4])
+{
+    strcpy(level, "-O2");
+    for (size_t i = 0; i < spec->argument_count; i++) {
+        const char *text = spec->arguments[i].text;
+        if (strncmp(text, "-O", 2) != 0)
+            continue;
+        char digit = text[2];
+        level[2] = digit >= '0' && digit <= '3'    ? digit
+                   : digit == '\0' || digit == 'g' ? '1'
+                   : digit == 'f'                  ? '3'
+                                                   : '2';
+    }
+}
+
+static kiln_status add_output(const promise *promise, jit_dylib *dylib, const kiln_output *output,
+                              size_t index, kiln_error **error)
+{
+    char *name = text_print("%s#%zu", promise->spec->name, index);
+    jit_input input = {.name = name,
+                       .bytes = output->bytes,
+                       .size = output->size_bytes,
+                       .lazy = promise->lazy_functions};
+    jit_code *code;
+    kiln_status status = name ? read_optimisation(promise->optimisation, &input.optimisation, error)
+                              : error_no_memory(error);
+    if (status == KILN_OK)
+        status = jit_plugin_loaded()->add(dylib, &input, &code, error);
+    free(name);
+    return status;
+}
+
+static kiln_status keep(void *data, jit_dylib *dylib, kiln_error **error)
+{
+    const promise *promise = data;
+    const kiln_compile_options options = {.size = sizeof options,
+                                          .kind = promise->lazy_functions ? KILN_OUTPUT_RAW_BITCODE
+                                                                          : KILN_OUTPUT_OBJECT};
+    kiln_outputs *outputs;
+    kiln_status status = kiln_compile(promise->session, promise->spec, &options, &outputs, error);
+    if (status != KILN_OK)
+        return status;
+    for (size_t i = 0; status == KILN_OK && i < kiln_outputs_count(outputs); i++) {
+        kiln_output output = {.size = sizeof output};
+        kiln_outputs_get(outputs, i, &output);
+        status = add_output(promise, dylib, &output, i, error);
+    }
+    kiln_outputs_destroy(outputs);
+    return status;
+}
+
+kiln_status kiln_jit_add_spec(kiln_jit_dylib *dylib, const kiln_spec *spec,
+                              const kiln_jit_spec_options *options, kiln_jit_code **code,
+                              kiln_error **error)
+{
+    static const char *const emulated[] = {"-femulated-tls", NULL};
+    kiln_jit_spec_options ours;
+    jit_code *made = NULL;
+    size_t count = 0;
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK && !spec)
+        status = error_null(error, "spec");
+    if (status == KILN_OK)
+        status = options_read(&ours, sizeof ours, options, "spec", error);
+    if (status == KILN_OK)
+        status = spec_check(spec, error);
+    if (status != KILN_OK)
+        return status;
+    promise *promise = calloc(1, sizeof *promise);
+    if (!promise)
+        return error_no_memory(error);
+    const kiln_jit *jit = jit_plugin_loaded()->host_data(inner_dylib(dylib));
+    *promise = (struct promise){
+        .session = jit->session, .spec = spec_copy(spec), .lazy_functions = ours.lazy_functions};
+    if (!promise->spec || kiln_spec_add_arguments(promise->spec, KILN_PRIVATE, emulated)) {
+        promise_destroy(promise);
+        return error_no_memory(error);
+    }
+    find_optimisation(spec, promise->optimisation);
+    while (ours.symbols && ours.symbols[count])
+        count++;
+    const jit_promise what = {.name = spec->name,
+                              .symbols = ours.symbols,
+                              .symbol_count = count,
+                              .keep = keep,
+                              .destroy = promise_destroy,
+                              .data = promise};
+    status = jit_plugin_loaded()->add_promise(inner_dylib(dylib), &what, &made, error);
     return give(status, made, code);
 }
 

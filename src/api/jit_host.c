@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,17 @@ static void tell_object(void *data, const char *name, const void *begin, size_t 
                          jit->object_data);
 }
 
+static void *call_failed(void *data, const char *function, const char *message)
+{
+    const kiln_jit *jit = data;
+    kiln_function instead =
+        jit->call_failed ? jit->call_failed(function, message, jit->call_failed_data) : NULL;
+    if (instead)
+        return (void *)(uintptr_t)instead;
+    fprintf(stderr, "kiln: '%s' was called, and cannot be compiled: %s\n", function, message);
+    abort();
+}
+
 jit_host jit_host_of(kiln_jit *jit)
 {
     return (jit_host){.data = jit,
@@ -179,5 +191,6 @@ jit_host jit_host_of(kiln_jit *jit)
                       .load_object = load_object,
                       .library_symbol = library_symbol,
                       .close_library = close_library,
+                      .call_failed = call_failed,
                       .object_event = jit->object_callback ? tell_object : NULL};
 }

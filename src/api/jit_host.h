@@ -11,6 +11,8 @@ struct kiln_jit {
     char optimisation[4];
     kiln_jit_object_callback object_callback;
     void *object_data;
+    kiln_jit_call_failed call_failed;
+    void *call_failed_data;
 };
 
 /* The plugin, loaded at the first call and for good. path: NULL: where it lies by default. Errors:

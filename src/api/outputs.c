@@ -35,6 +35,8 @@ static kiln_status run(build *build, const kiln_compile_options *options, kiln_o
                                  true},
         [KILN_OUTPUT_SHARED_LIBRARY] = {KILN__WIRE__OUTPUT_KIND__OBJECT,
                                         KILN__WIRE__OUTPUT_KIND__SHARED_LIBRARY, true},
+        [KILN_OUTPUT_RAW_BITCODE] = {KILN__WIRE__OUTPUT_KIND__RAW_BITCODE,
+                                     KILN__WIRE__OUTPUT_KIND__RAW_BITCODE, false},
     };
     bool mergeable = options->kind == KILN_OUTPUT_OBJECT || options->kind == KILN_OUTPUT_BITCODE;
     if ((size_t)options->kind >= sizeof kinds / sizeof *kinds)

@@ -154,8 +154,9 @@ void compile_code(Work &work)
 {
     OutputKind output = work.request.output;
     std::vector<std::string> mode;
-    mode.push_back(output == OutputKind::Object || output == OutputKind::Bitcode ? "-c" : "-S");
-    if (output == OutputKind::Bitcode || output == OutputKind::Ir)
+    bool is_text = output == OutputKind::Ir || output == OutputKind::Assembly;
+    mode.push_back(is_text ? "-S" : "-c");
+    if (output != OutputKind::Object && output != OutputKind::Assembly)
         mode.push_back("-emit-llvm");
     auto job =
         single_job(work, driver_arguments(work, mode, work.request.language), ToolKind::Compiler);
@@ -168,6 +169,8 @@ void compile_code(Work &work)
     FrontEnd *front = front_end_create(job->arguments, work.files, work.log, result.diagnostics);
     if (!front)
         return;
+    if (output == OutputKind::RawBitcode)
+        front->instance->getCodeGenOpts().DisableLLVMPasses = true;
     if (work.request.hot && work.request.hot->single_function)
         front->instance->getFrontendOpts().SkipFunctionBodies = true;
     clang::Language language =
@@ -234,7 +237,7 @@ std::unique_ptr<llvm::MemoryBuffer> read_source(Work &work)
 void compile_assembly(Work &work, bool with_preprocessor)
 {
     OutputKind output = work.request.output;
-    if (output == OutputKind::Bitcode || output == OutputKind::Ir) {
+    if (output != OutputKind::Object && output != OutputKind::Assembly) {
         work.result.diagnostics.add(
             Severity::Error,
             "'" + work.request.source + "' is assembly: it cannot become LLVM code", "clang");

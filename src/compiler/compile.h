@@ -21,7 +21,7 @@ class RecordingFileSystem;
 struct HotWork;
 
 // As OutputKind of wire.proto, in its order.
-enum class OutputKind { Object, Bitcode, Ir, Assembly, Archive, Image, SharedLibrary };
+enum class OutputKind { Object, Bitcode, Ir, Assembly, Archive, Image, SharedLibrary, RawBitcode };
 
 // The surroundings of a job.
 struct Surroundings {

@@ -114,21 +114,19 @@ Error Engine::begin()
 
 Engine::~Engine()
 {
-    for (auto &code : reverse(code_)) {
-        for (auto &linked : reverse(code->linked)) {
-            runtime_finalise(*linked);
-            if (linked->owed.load(std::memory_order_acquire))
-                slab_->hold(linked->begin);
-        }
-    }
-    bool is_owed = any_of(departed_, [](const auto &code) { return !code->linked.empty(); });
+    for (auto &code : reverse(code_))
+        runtime_finalise(*code->traces);
+    for (auto &code : code_)
+        if (code->traces->owed.load(std::memory_order_acquire))
+            hold(*code);
+    bool is_owed = !departed_.empty() || any_of(code_, [](const auto &code) {
+        return code->traces->owed.load(std::memory_order_acquire) != 0;
+    });
     for (auto &code : code_) {
         code->tracker = nullptr;
-        code->units.clear();
+        code->units.clear(); // their trackers
         for (void *library : code->libraries)
             config_.host.close_library(library);
-        for (auto &linked : code->linked)
-            is_owed |= linked->owed.load(std::memory_order_acquire) != 0;
     }
     if (session_)
         report(session_->endSession());
@@ -217,6 +215,9 @@ jit_code &Engine::new_code(jit_dylib &dylib, StringRef name)
     made->dylib = &dylib;
     made->name = name.str();
     made->tracker = dylib.own->createResourceTracker();
+    made->traces = std::make_unique<Traces>();
+    made->traces->handle = reinterpret_cast<Traces **>(slab_->new_word());
+    *made->traces->handle = made->traces.get();
     by_key_[made->tracker->getKeyUnsafe()] = {made.get(), nullptr};
     dylib.by_name[made->name] = made.get();
     code_.push_back(std::move(made));
@@ -229,6 +230,7 @@ void Engine::forget(jit_code &code)
     for (auto &unit : code.units)
         by_key_.erase(unit->tracker->getKeyUnsafe());
     by_key_.erase(code.tracker->getKeyUnsafe());
+    slab_->free_word(reinterpret_cast<void **>(code.traces->handle));
     erase_if(code_, [&](const auto &other) { return other.get() == &code; });
 }
 
@@ -256,6 +258,10 @@ Error Engine::define_unit(jit_code &code, Unit &unit)
     unit.tracker = code.dylib->own->createResourceTracker();
     unit.has_failed = false;
     by_key_[unit.tracker->getKeyUnsafe()] = {&code, &unit};
+    if (unit.kind == Unit::Kind::LazyStubs)
+        return define(code, unit.lazy->stubs_unit(*session_), unit.tracker);
+    if (unit.kind == Unit::Kind::LazyData)
+        return define(code, unit.lazy->data_unit(*session_), unit.tracker);
     if (unit.kind != Unit::Kind::Module) {
         auto made = make_object_unit(*this, *session_, *unit.bytes, unit.kind == Unit::Kind::Image);
         return made ? define(code, std::move(*made), unit.tracker) : made.takeError();
@@ -266,10 +272,11 @@ Error Engine::define_unit(jit_code &code, Unit &unit)
                : module.takeError();
 }
 
-Error Engine::add_unit(jit_code &code, Unit::Kind kind, MemoryBufferRef bytes)
+Error Engine::add_unit(jit_code &code, Unit::Kind kind, MemoryBufferRef bytes, LazyModule *lazy)
 {
     auto unit = std::make_unique<Unit>();
     unit->kind = kind;
+    unit->lazy = lazy;
     unit->bytes = MemoryBuffer::getMemBufferCopy(bytes.getBuffer(), bytes.getBufferIdentifier());
     code.units.push_back(std::move(unit));
     return define_unit(code, *code.units.back());
@@ -287,6 +294,35 @@ Error Engine::add_object(jit_code &code, MemoryBufferRef object)
         return refuse("'" + object.getBufferIdentifier() + "' cannot be linked here: " + reason,
                       std::errc::not_supported);
     return add_unit(code, Unit::Kind::Image, object);
+}
+
+Expected<TargetMachine *> Engine::machine_for(unsigned optimisation)
+{
+    auto &machine = lazy_machines_[optimisation & 3];
+    if (!machine) {
+        auto made = ir_target_machine(optimisation & 3);
+        if (!made)
+            return made.takeError();
+        machine = std::move(*made);
+    }
+    return machine.get();
+}
+
+Error Engine::add_lazy(jit_code &code, const jit_input &input)
+{
+    auto machine = machine_for(input.optimisation);
+    if (!machine)
+        return machine.takeError();
+    auto module = LazyModule::create(*this, code, input.name,
+                                     StringRef(static_cast<const char *>(input.bytes), input.size),
+                                     **machine);
+    if (!module)
+        return module.takeError();
+    code.lazy.push_back(std::move(*module));
+    LazyModule *lazy = code.lazy.back().get();
+    Error error = add_unit(code, Unit::Kind::LazyStubs, MemoryBufferRef("", code.name), lazy);
+    return error ? std::move(error)
+                 : add_unit(code, Unit::Kind::LazyData, MemoryBufferRef("", code.name), lazy);
 }
 
 void Engine::use_generator(jit_code &code, orc::JITDylib &dylib,
@@ -329,7 +365,9 @@ Expected<jit_code *> Engine::add(jit_dylib &dylib, const jit_input &input)
     code.size = input.size;
     file_magic magic = identify_magic(bytes);
     Error error = Error::success();
-    if (magic == file_magic::archive)
+    if (input.lazy && magic == file_magic::bitcode)
+        error = add_lazy(code, input);
+    else if (magic == file_magic::archive)
         error = add_archive(code, bytes);
     else if (magic == file_magic::bitcode || !bytes.starts_with(StringRef("\177ELF", 4)))
         error = add_unit(code, Unit::Kind::Module, MemoryBufferRef(bytes, code.name));
@@ -442,20 +480,17 @@ kiln_status Engine::remove(jit_code &code, std::string &reason)
     lock.unlock();
     {
         std::lock_guard<std::recursive_mutex> running(run_mutex_);
-        for (auto &linked : reverse(code.linked))
-            runtime_finalise(*linked);
+        runtime_finalise(*code.traces);
     }
     lock.lock();
-    bool is_owed = false;
+    bool is_owed = code.traces->owed.load(std::memory_order_acquire) != 0;
+    if (is_owed)
+        hold(code);
     for (auto &linked : code.linked) {
         extents_.erase(linked->begin);
         erase(to_initialise_, linked.get());
         for (auto &[begin, extent] : extents_)
             erase(extent.linked->needs, linked.get());
-        if (linked->owed.load(std::memory_order_acquire)) {
-            slab_->hold(linked->begin);
-            is_owed = true;
-        }
     }
     for (auto &other : code_)
         other->users.erase(&code);
@@ -466,6 +501,7 @@ kiln_status Engine::remove(jit_code &code, std::string &reason)
         by_key_.erase(unit->tracker->getKeyUnsafe());
     }
     code.units.clear();
+    code.lazy.clear();
     report(code.tracker->remove());
     for (auto &linked : code.linked)
         if (config_.host.object_event)
@@ -481,23 +517,31 @@ kiln_status Engine::remove(jit_code &code, std::string &reason)
     by_key_.erase(code.tracker->getKeyUnsafe());
     code.tracker = nullptr;
     code_.erase(own);
-    if (!is_owed)
+    if (!is_owed) {
+        slab_->free_word(reinterpret_cast<void **>(kept->traces->handle));
         return KILN_OK;
+    }
     departed_.push_back(std::move(kept));
     return KILN_PENDING;
+}
+
+void Engine::hold(const jit_code &code)
+{
+    for (const auto &linked : code.linked)
+        slab_->hold(linked->begin);
 }
 
 // What threads have paid their destructors of.
 void Engine::release_departed()
 {
-    for (auto &code : departed_)
-        erase_if(code->linked, [&](const auto &linked) {
-            if (linked->owed.load(std::memory_order_acquire))
-                return false;
+    erase_if(departed_, [&](const auto &code) {
+        if (code->traces->owed.load(std::memory_order_acquire))
+            return false;
+        for (const auto &linked : code->linked)
             slab_->let_go(linked->begin);
-            return true;
-        });
-    erase_if(departed_, [](const auto &code) { return code->linked.empty(); });
+        slab_->free_word(reinterpret_cast<void **>(code->traces->handle));
+        return true;
+    });
 }
 
 // ---- linking ----
@@ -525,13 +569,12 @@ void Engine::settle_references()
 // What an object needs is initialised before it; in a circle, somebody is first.
 void Engine::add_in_order(Linked *linked, std::vector<Linked *> &order)
 {
-    auto pending = find(to_initialise_, linked);
-    if (pending == to_initialise_.end())
+    if (std::exchange(linked->is_settled, true))
         return;
-    to_initialise_.erase(pending);
     for (Linked *needed : linked->needs)
         add_in_order(needed, order);
-    order.push_back(linked);
+    if (!linked->is_initialised)
+        order.push_back(linked);
 }
 
 void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked> linked)
@@ -542,15 +585,24 @@ void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked
     jit_code &code = *owner->second.code;
     if (owner->second.unit)
         owner->second.unit->bytes.reset();
+    linked->traces = code.traces.get();
     extents_[linked->begin] = {linked.get(), &code};
     to_settle_.push_back(linked.get());
-    to_initialise_.push_back(linked.get());
+    if (linked->initialisers.empty() && linked->finalisers.empty())
+        linked->is_initialised = true;
+    else
+        to_initialise_.push_back(linked.get());
     if (config_.host.object_event)
         config_.host.object_event(config_.host.data, name.str().c_str(), linked->begin,
                                   size_t(static_cast<const char *>(linked->end) -
                                          static_cast<const char *>(linked->begin)),
                                   "", 0);
     code.linked.push_back(std::move(linked));
+}
+
+const void *Engine::handle(orc::ResourceKey key)
+{
+    return by_key_.at(key).code->traces->handle;
 }
 
 void Engine::failed(orc::ResourceKey key)
@@ -578,22 +630,28 @@ void Engine::revive()
     for (auto &code : code_)
         for (auto &unit : code->units) {
             if (!unit->has_failed || !unit->bytes)
-                continue;
+                continue; // it was linked, and what it needs was not
             report(unit->tracker->remove());
             by_key_.erase(unit->tracker->getKeyUnsafe());
             report(define_unit(*code, *unit));
         }
 }
 
-void Engine::run_initialisers()
+void Engine::run_initialisers(bool wait)
 {
+    if (!wait) {
+        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        settle_references();
+        if (to_initialise_.empty())
+            return;
+    }
     std::lock_guard<std::recursive_mutex> running(run_mutex_);
     std::vector<Linked *> order;
     {
         std::lock_guard<std::recursive_mutex> lock(link_mutex_);
         settle_references();
-        while (!to_initialise_.empty())
-            add_in_order(to_initialise_.front(), order);
+        for (Linked *linked : std::exchange(to_initialise_, {}))
+            add_in_order(linked, order);
     }
     for (Linked *linked : order)
         runtime_initialise(*linked);
@@ -638,7 +696,7 @@ Expected<void *> Engine::lookup(jit_dylib &dylib, StringRef name)
         revive();
     }
     // Also after a failure: what was linked on the way may be found by others.
-    run_initialisers();
+    run_initialisers(/*wait=*/true);
     if (!found)
         return found.takeError();
     return found->begin()->second.getAddress().toPtr<void *>();
@@ -648,6 +706,60 @@ void Engine::emit_object(std::unique_ptr<orc::MaterializationResponsibility> res
                          std::unique_ptr<MemoryBuffer> object)
 {
     objects_->emit(std::move(responsibility), std::move(object));
+}
+
+void Engine::emit_graph(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
+                        std::unique_ptr<jitlink::LinkGraph> graph)
+{
+    objects_->emit(std::move(responsibility), std::move(graph));
+}
+
+// ---- functions at their first call ----
+
+Expected<void *> Engine::link_lazy(LazyModule &module, size_t index, void **&slots)
+{
+    orc::JITDylibSearchOrder own = {
+        {module.code().dylib->own, orc::JITDylibLookupFlags::MatchAllSymbols}};
+    orc::SymbolStringPtr body = session_->intern(module.body_name(index)),
+                         first_slot = session_->intern(module.slots_name());
+    auto object = module.generate(index);
+    if (!object)
+        return object.takeError();
+    if (Error error = add_unit(module.code(), Unit::Kind::Object, (*object)->getMemBufferRef()))
+        return error;
+    auto found = look_up(own, orc::SymbolLookupSet({body, first_slot}));
+    revive();
+    if (!found)
+        return found.takeError();
+    slots = found->lookup(first_slot).getAddress().toPtr<void **>();
+    return found->lookup(body).getAddress().toPtr<void *>();
+}
+
+void *Engine::resolve_lazy(LazyModule &module, size_t index, void *&body, void **&slots)
+{
+    std::string problem;
+    {
+        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        if (!body) {
+            auto made = link_lazy(module, index, slots);
+            if (made) {
+                body = *made;
+            } else {
+                problem = toString(made.takeError());
+                std::string reports = take_reports();
+                for (const std::string &name : take_missing())
+                    reports +=
+                        (reports.empty() ? "" : "\n") + ("the symbol '" + name + "' is missing");
+                problem = reports.empty() ? problem : reports;
+            }
+        }
+    }
+    if (!problem.empty())
+        return config_.host.call_failed(config_.host.data, module.display_name(index).c_str(),
+                                        problem.c_str());
+    run_initialisers(/*wait=*/false);
+    __atomic_store_n(&slots[index], body, __ATOMIC_RELEASE);
+    return body;
 }
 
 void Engine::emit_module(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
@@ -695,7 +807,7 @@ void Engine::load_image(std::unique_ptr<orc::MaterializationResponsibility> resp
     void *library = nullptr;
     kiln_error *error = nullptr;
     // Its constructors may call what was linked for it.
-    run_initialisers();
+    run_initialisers(/*wait=*/true);
     for (const auto &[name, definition] : addresses)
         names.push_back((*name).str());
     size_t i = 0;

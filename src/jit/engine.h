@@ -7,6 +7,7 @@
 
 #include "jit/generators.h"
 #include "jit/jit_plugin.h"
+#include "jit/lazy_module.h"
 #include "jit/link_passes.h"
 #include "jit/slab.h"
 
@@ -31,7 +32,8 @@ namespace kiln
 
 // An object or a module of what was added; an archive comes to several.
 struct Unit {
-    enum class Kind { Object, Image, Module } kind;
+    enum class Kind { Object, Image, Module, LazyStubs, LazyData } kind;
+    LazyModule *lazy = nullptr;
     llvm::orc::ResourceTrackerSP tracker;
     std::unique_ptr<llvm::MemoryBuffer>
         bytes; // until it is linked: a link that fails can be tried again
@@ -47,11 +49,13 @@ struct jit_code {
     uint64_t digest = 0, size = 0; // of what was added; 0: not to be compared
     unsigned references = 1;
     llvm::orc::ResourceTrackerSP tracker; // of what is no unit
+    std::vector<std::unique_ptr<kiln::LazyModule>> lazy;
     std::vector<std::unique_ptr<kiln::Unit>> units;
     llvm::orc::DefinitionGenerator *generator = nullptr;
     llvm::orc::JITDylib *generator_dylib = nullptr;
     std::map<std::string, bool> symbols; // that it defines, or can; whether it is a function
     std::set<std::string> weak;
+    std::unique_ptr<kiln::Traces> traces;
     std::vector<std::unique_ptr<kiln::Linked>> linked; // in the order of their links
     std::set<jit_code *> users;                        // other code that refers to it
     std::vector<void *> libraries;                     // of the image engine
@@ -108,8 +112,12 @@ class Engine : public LinkObserver
                      std::unique_ptr<llvm::MemoryBuffer> object);
     void emit_image(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
                     std::unique_ptr<llvm::MemoryBuffer> object);
+    void emit_graph(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
+                    std::unique_ptr<llvm::jitlink::LinkGraph> graph);
     void emit_module(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
                      llvm::orc::ThreadSafeModule module);
+    // What a stub is to lead to. body, slots: the module's, once they are known.
+    void *resolve_lazy(LazyModule &module, size_t index, void *&body, void **&slots);
     void report(llvm::Error error);
     void fail(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
               llvm::Error error);
@@ -122,7 +130,11 @@ class Engine : public LinkObserver
     void forget(jit_code &code);
     llvm::Error add_object(jit_code &code, llvm::MemoryBufferRef object);
     llvm::Error add_archive(jit_code &code, llvm::StringRef bytes);
-    llvm::Error add_unit(jit_code &code, Unit::Kind kind, llvm::MemoryBufferRef bytes);
+    llvm::Error add_lazy(jit_code &code, const jit_input &input);
+    llvm::Error add_unit(jit_code &code, Unit::Kind kind, llvm::MemoryBufferRef bytes,
+                         LazyModule *lazy = nullptr);
+    llvm::Expected<llvm::TargetMachine *> machine_for(unsigned optimisation);
+    llvm::Expected<void *> link_lazy(LazyModule &module, size_t index, void **&slots);
     llvm::Error define_unit(jit_code &code, Unit &unit);
     llvm::Error define(jit_code &code, std::unique_ptr<llvm::orc::MaterializationUnit> unit,
                        llvm::orc::ResourceTrackerSP tracker);
@@ -135,9 +147,12 @@ class Engine : public LinkObserver
                     std::unique_ptr<llvm::MemoryBuffer> object, llvm::orc::SymbolMap addresses);
     void settle_references();
     void add_in_order(Linked *linked, std::vector<Linked *> &order);
-    void run_initialisers();
+    // wait: for those that another thread is running, too.
+    void run_initialisers(bool wait);
+    void hold(const jit_code &code);
     void release_departed();
 
+    const void *handle(llvm::orc::ResourceKey key) override;
     void failed(llvm::orc::ResourceKey key) override;
     void linked(llvm::orc::ResourceKey key, llvm::StringRef name,
                 std::unique_ptr<Linked> linked) override;
@@ -148,6 +163,7 @@ class Engine : public LinkObserver
         run_mutex_; // constructors run one after another; taken without link_mutex_
     std::unique_ptr<Slab> slab_;
     std::unique_ptr<llvm::TargetMachine> machine_;
+    std::unique_ptr<llvm::TargetMachine> lazy_machines_[4]; // by level
     std::unique_ptr<llvm::orc::ExecutionSession> session_;
     std::unique_ptr<llvm::orc::ObjectLinkingLayer> objects_;
     llvm::orc::JITDylib *runtime_ = nullptr; // what all code gets from here

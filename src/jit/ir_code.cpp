@@ -9,6 +9,7 @@
 #include "llvm/IR/Verifier.h"
 #include "llvm/IRReader/IRReader.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Object/ModuleSymbolTable.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
@@ -147,10 +148,31 @@ Expected<orc::ThreadSafeModule> ir_read(StringRef name, StringRef bytes,
     module->setDataLayout(machine.createDataLayout());
     module->setModuleIdentifier(name);
     module->setPICLevel(PICLevel::BigPIC);
-    if (Error error = settle_ifuncs(*module))
+    if (Error error = ir_settle(*module))
         return error;
-    settle_definitions(*module);
     return orc::ThreadSafeModule(std::move(module), std::move(context));
+}
+
+Error ir_settle(Module &module)
+{
+    if (Error error = settle_ifuncs(module))
+        return error;
+    settle_definitions(module);
+    return Error::success();
+}
+
+void ir_assembly_symbols(const Module &module,
+                         function_ref<void(StringRef name, JITSymbolFlags flags)> found)
+{
+    using Symbol = object::BasicSymbolRef;
+    ModuleSymbolTable::CollectAsmSymbols(module, [&](StringRef name, Symbol::Flags flags) {
+        if ((flags & Symbol::SF_Undefined) || !(flags & Symbol::SF_Global))
+            return;
+        JITSymbolFlags kind = JITSymbolFlags::Exported;
+        if (flags & Symbol::SF_Weak)
+            kind |= JITSymbolFlags::Weak;
+        found(name, kind);
+    });
 }
 
 Expected<std::unique_ptr<TargetMachine>> ir_target_machine(unsigned optimisation)

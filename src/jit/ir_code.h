@@ -6,6 +6,7 @@
 // emulated (runtime.h).
 #pragma once
 
+#include "llvm/ExecutionEngine/JITSymbol.h"
 #include "llvm/ExecutionEngine/Orc/ThreadSafeModule.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -23,6 +24,13 @@ llvm::Expected<llvm::orc::ThreadSafeModule> ir_read(llvm::StringRef name, llvm::
 
 // For this processor, position independent, with emulated TLS.
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>> ir_target_machine(unsigned optimisation);
+
+// What ir_read does to a module that was read otherwise.
+llvm::Error ir_settle(llvm::Module &module);
+// What assembly at the top level of a module defines.
+void ir_assembly_symbols(
+    const llvm::Module &module,
+    llvm::function_ref<void(llvm::StringRef name, llvm::JITSymbolFlags flags)> found);
 
 void ir_optimise(llvm::Module &module, llvm::TargetMachine &machine);
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> ir_compile(llvm::Module &module,

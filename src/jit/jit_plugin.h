@@ -59,7 +59,7 @@ typedef struct jit_host {
 
 typedef struct jit_config {
     jit_host host;
-    unsigned optimisation; /* 0 .. 3, for IR and bitcode */
+    unsigned optimisation; /* 0 .. 3, for IR and bitcode that are not lazy */
     size_t slab_bytes;     /* of address space; 0: a gigabyte */
     bool perf_map;         /* write /tmp/perf-PID.map */
 } jit_config;
@@ -69,8 +69,21 @@ typedef struct jit_input {
     const char *name; /* in messages, and by which it is known in its dylib */
     const void *bytes;
     size_t size;
-    bool lazy; /* of IR: functions are generated when they are called first */
+    bool
+        lazy; /* of bitcode that was not optimised: functions are generated when they are called first */
+    unsigned optimisation; /* of lazy ones: 0 .. 3 */
 } jit_input;
+
+/* Something that is made when one of these names is looked up first: `keep` then adds to the dylib what
+ * defines them. No names: when one is looked up that nobody else has. */
+typedef struct jit_promise {
+    const char *name;
+    const char *const *symbols;
+    size_t symbol_count;
+    kiln_status (*keep)(void *data, jit_dylib *dylib, kiln_error **error);
+    void (*destroy)(void *data);
+    void *data;
+} jit_promise;
 
 typedef struct jit_plugin {
     uint32_t version;
@@ -94,13 +107,9 @@ typedef struct jit_plugin {
                                kiln_error **error);
     kiln_status (*add_symbols)(jit_dylib *dylib, const char *name, const jit_symbol *symbols,
                                size_t count, jit_code **code, kiln_error **error);
-    /* Something that is made when one of these names is looked up first: `make` then adds to the
-     * dylib what defines them. It is forgotten after that. */
-    kiln_status (*add_promise)(jit_dylib *dylib, const char *name, const char *const *symbols,
-                               size_t count,
-                               kiln_status (*make)(void *data, jit_dylib *dylib,
-                                                   kiln_error **error),
-                               void *data, jit_code **code, kiln_error **error);
+    /* The promise's data is the plugin's from here on, whatever comes of it. */
+    kiln_status (*add_promise)(jit_dylib *dylib, const jit_promise *promise, jit_code **code,
+                               kiln_error **error);
     kiln_status (*remove)(jit_code *code, kiln_error **error);
     kiln_status (*lookup)(jit_dylib *dylib, const char *name, void **address, kiln_error **error);
     /* Call back for every symbol that is defined, sorted by name; address: NULL where it is not linked

@@ -75,38 +75,25 @@ Symbol &external(LinkGraph &graph, StringRef name)
     return found ? *found : graph.addExternalSymbol(name, 0, /*IsWeaklyReferenced=*/false);
 }
 
-// A word of data that holds the address of the Linked; its address is the handle.
-Block &make_handle(LinkGraph &graph, Linked *linked)
+// The code's handle, which lies within reach.
+Symbol &define_handle(LinkGraph &graph, const void *handle)
 {
-    Section &section =
-        graph.createSection(".data.kiln.handle", orc::MemProt::Read | orc::MemProt::Write);
-    MutableArrayRef<char> content = graph.allocateBuffer(sizeof linked);
-    memcpy(content.data(), &linked, sizeof linked);
-    Block &block =
-        graph.createMutableContentBlock(section, content, orc::ExecutorAddr(), alignof(void *), 0);
-    if (Symbol *symbol = find_external(graph, "__dso_handle"))
-        graph.makeDefined(*symbol, block, 0, sizeof linked, jitlink::Linkage::Strong,
-                          jitlink::Scope::Local, /*IsLive=*/true);
-    else
-        graph.addDefinedSymbol(block, 0, "__dso_handle", sizeof linked, jitlink::Linkage::Strong,
-                               jitlink::Scope::Local, /*IsCallable=*/false, /*IsLive=*/true);
-    return block;
+    auto address = orc::ExecutorAddr::fromPtr(handle);
+    Symbol *symbol = find_external(graph, "__dso_handle");
+    if (!symbol)
+        return graph.addAbsoluteSymbol("__dso_handle", address, sizeof handle,
+                                       jitlink::Linkage::Strong, jitlink::Scope::Local,
+                                       /*IsLive=*/true);
+    graph.makeAbsolute(*symbol, address);
+    symbol->setScope(jitlink::Scope::Local);
+    return *symbol;
 }
 
-Symbol &handle_symbol(LinkGraph &graph)
-{
-    for (Symbol *symbol : graph.defined_symbols())
-        if (symbol->hasName() && *symbol->getName() == "__dso_handle")
-            return *symbol;
-    llvm_unreachable("make_handle has defined it");
-}
-
-void make_library_functions(LinkGraph &graph)
+void make_library_functions(LinkGraph &graph, Symbol &handle)
 {
     for (const LibraryFunction &what : library_functions)
         if (Symbol *function = find_external(graph, what.name))
-            define_library_function(graph, *function, what, handle_symbol(graph),
-                                    external(graph, what.target));
+            define_library_function(graph, *function, what, handle, external(graph, what.target));
 }
 
 // ---- what is read of the linked object ----
@@ -193,10 +180,11 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
     }
     link->name = graph.getName();
     link->linked = std::make_unique<Linked>();
+    consumeError(responsibility.withResourceKeyDo(
+        [&](orc::ResourceKey key) { link->handle = observer_.handle(key); }));
     passes.PrePrunePasses.insert(passes.PrePrunePasses.begin(), [link](LinkGraph &graph) -> Error {
         keep_table_loads(graph);
-        link->handle = &make_handle(graph, link->linked.get());
-        make_library_functions(graph);
+        make_library_functions(graph, define_handle(graph, link->handle));
         return keep_lists(graph);
     });
     passes.PreFixupPasses.push_back([link](LinkGraph &graph) -> Error {
@@ -205,7 +193,6 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
         return Error::success();
     });
     passes.PostFixupPasses.push_back([this, link](LinkGraph &graph) -> Error {
-        link->linked->dso_handle = link->handle->getAddress().toPtr<const void *>();
         read_lists(graph, *link->linked);
         read_extent(graph, *link->linked);
         if (perf_map_)

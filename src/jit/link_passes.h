@@ -2,7 +2,7 @@
 //
 //   - lists of constructors and destructors (.init_array, .fini_array, .ctors, .dtors) are kept
 //     alive, and read once they hold addresses;
-//   - __dso_handle, and the functions of libc that ask for it, become the object's own (runtime.h);
+//   - __dso_handle, and the functions of libc that ask for it, become the code's own (runtime.h);
 //   - unwind tables are registered with the system's unwinder;
 //   - whoever else's code the object refers to is noted;
 //   - functions are told to perf, where it is asked for.
@@ -23,6 +23,8 @@ class LinkObserver
 {
   public:
     virtual ~LinkObserver() = default;
+    // The __dso_handle of its code.
+    virtual const void *handle(llvm::orc::ResourceKey key) = 0;
     // It could not be linked, which was reported.
     virtual void failed(llvm::orc::ResourceKey key) = 0;
     // It is in its place, and complete; the observer owns it.
@@ -53,7 +55,7 @@ class LinkPasses : public llvm::orc::ObjectLinkingLayer::Plugin
     struct Link {
         std::string name;
         std::unique_ptr<Linked> linked;
-        llvm::jitlink::Block *handle = nullptr;
+        const void *handle = nullptr;
     };
 
     LinkObserver &observer_;

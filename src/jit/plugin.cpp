@@ -159,14 +159,13 @@ kiln_status add_symbols(jit_dylib *dylib, const char *name, const jit_symbol *sy
     return give(dylib, dylib->engine->add_symbols(*dylib, name, {symbols, count}), code, error);
 }
 
-kiln_status add_promise(jit_dylib *dylib, const char *name, const char *const *symbols,
-                        size_t count,
-                        kiln_status (*make)(void *data, jit_dylib *dylib, kiln_error **error),
-                        void *data, jit_code **code, kiln_error **error)
+kiln_status add_promise(jit_dylib *dylib, const jit_promise *promise, jit_code **code,
+                        kiln_error **error)
 {
-    auto promised = [=]() -> Error {
+    std::shared_ptr<void> data(promise->data, promise->destroy);
+    auto promised = [dylib, keep = promise->keep, data]() -> Error {
         kiln_error *failed = nullptr;
-        kiln_status status = make(data, dylib, &failed);
+        kiln_status status = keep(data.get(), dylib, &failed);
         if (status == KILN_OK)
             return Error::success();
         const jit_host &host = dylib->engine->host();
@@ -174,8 +173,9 @@ kiln_status add_promise(jit_dylib *dylib, const char *name, const char *const *s
         host.error_destroy(failed);
         return result;
     };
-    std::set<std::string> names(symbols, symbols + count);
-    return give(dylib, dylib->engine->add_promise(*dylib, name, std::move(names), promised), code,
+    std::set<std::string> names(promise->symbols, promise->symbols + promise->symbol_count);
+    return give(dylib,
+                dylib->engine->add_promise(*dylib, promise->name, std::move(names), promised), code,
                 error);
 }
 

@@ -35,7 +35,7 @@ void run_finalisers(void *data)
 // ---- destructors of thread-locals ----
 
 struct OwedDestructor {
-    Linked *linked;
+    Traces *traces;
     void (*destructor)(void *);
     void *object;
 };
@@ -44,7 +44,7 @@ void pay(void *data)
 {
     auto *owed = static_cast<OwedDestructor *>(data);
     owed->destructor(owed->object);
-    owed->linked->owed.fetch_sub(1, std::memory_order_release);
+    owed->traces->owed.fetch_sub(1, std::memory_order_release);
     free(owed);
 }
 
@@ -54,11 +54,11 @@ int thread_atexit(void (*destructor)(void *), void *object, void *dso_handle)
     auto *owed = static_cast<OwedDestructor *>(malloc(sizeof(OwedDestructor)));
     if (!owed)
         return -1;
-    *owed = {*static_cast<Linked **>(dso_handle), destructor, object};
-    owed->linked->owed.fetch_add(1, std::memory_order_relaxed);
+    *owed = {*static_cast<Traces **>(dso_handle), destructor, object};
+    owed->traces->owed.fetch_add(1, std::memory_order_relaxed);
     int failed = __cxa_thread_atexit_impl(pay, owed, &__dso_handle);
     if (failed) {
-        owed->linked->owed.fetch_sub(1, std::memory_order_relaxed);
+        owed->traces->owed.fetch_sub(1, std::memory_order_relaxed);
         free(owed);
     }
     return failed;
@@ -195,15 +195,14 @@ void runtime_initialise(Linked &linked)
     linked.is_initialised = true;
     // First, so that it comes last.
     if (!linked.finalisers.empty())
-        __cxa_atexit(run_finalisers, &linked, const_cast<void *>(linked.dso_handle));
+        __cxa_atexit(run_finalisers, &linked, linked.traces->handle);
     for (auto initialiser : linked.initialisers)
         initialiser(0, nullptr, environ);
 }
 
-void runtime_finalise(Linked &linked)
+void runtime_finalise(Traces &traces)
 {
-    if (linked.is_initialised && linked.dso_handle)
-        __cxa_finalize(const_cast<void *>(linked.dso_handle));
+    __cxa_finalize(traces.handle);
 }
 
 llvm::ArrayRef<RuntimeSymbol> runtime_symbols()

@@ -1,8 +1,8 @@
 // runtime.h - what linked code needs of the process while it runs, beyond what libc gives it.
 //
-//   - Each linked object has a __dso_handle of its own, under which libc keeps its atexit handlers;
-//     so they run when it is removed, or when the process ends, in libc's own order, destructors
-//     (.fini_array) after them.
+//   - What one call has added has a __dso_handle of its own, under which libc keeps its atexit
+//     handlers; so they run when it is removed, or when the process ends, in libc's own order,
+//     destructors (.fini_array) after them.
 //   - Destructors of thread-locals are counted, since a thread may owe one when the code is removed.
 //   - Thread-local storage is emulated (LLVM's emutls): each access asks for its address here.
 //     A control block can also stand for a variable with native thread-local storage, of libc or
@@ -19,22 +19,28 @@
 namespace kiln
 {
 
-// One linked object. Its address is what its __dso_handle holds.
+// What the code of one call leaves behind in the process.
+struct Traces {
+    Traces **handle = nullptr;     // its __dso_handle: a word that holds this address
+    std::atomic<unsigned> owed{0}; // destructors of thread-locals, by threads
+};
+
+// One linked object.
 struct Linked {
     std::vector<void (*)(int, char **, char **)> initialisers; // in the order of their calls
     std::vector<void (*)()> finalisers;                        // the same
     std::vector<const void *> references;                      // addresses of what is not its own
-    std::vector<Linked *> needs; // those of them that the engine has linked
-    const void *dso_handle = nullptr;
+    Traces *traces = nullptr;
+    std::vector<Linked *> needs;                 // those of them that the engine has linked
     const void *begin = nullptr, *end = nullptr; // of its code and data
-    std::atomic<unsigned> owed{0};               // destructors, by threads
     bool is_initialised = false;
+    bool is_settled = false; // so is all that it needs
 };
 
 // Run its initialisers, once, and have its finalisers run at the end. Without a lock of the engine's.
 void runtime_initialise(Linked &linked);
-// Run its handlers and finalisers.
-void runtime_finalise(Linked &linked);
+// Run handlers and finalisers.
+void runtime_finalise(Traces &traces);
 
 // Functions that code gets instead of those of the process: name, address.
 struct RuntimeSymbol {

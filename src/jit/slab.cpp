@@ -240,6 +240,30 @@ void Slab::deallocate(std::vector<FinalizedAlloc> allocations, OnDeallocatedFunc
     done(std::move(error));
 }
 
+void **Slab::new_word()
+{
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (free_words_.empty()) {
+        lock.unlock();
+        auto page = reinterpret_cast<void **>(take(page_size_));
+        if (!page || mprotect(page, page_size_, PROT_READ | PROT_WRITE))
+            report_bad_alloc_error("no room for a word of data");
+        lock.lock();
+        used_ -= page_size_; // no code's
+        for (size_t i = page_size_ / sizeof(void *); i > 0; i--)
+            free_words_.push_back(page + i - 1);
+    }
+    void **word = free_words_.back();
+    free_words_.pop_back();
+    return word;
+}
+
+void Slab::free_word(void **word)
+{
+    std::lock_guard<std::mutex> lock(mutex_);
+    free_words_.push_back(word);
+}
+
 size_t Slab::used() const
 {
     std::lock_guard<std::mutex> lock(mutex_);

@@ -30,6 +30,10 @@ class Slab : public llvm::jitlink::JITLinkMemoryManager
     void hold(const void *inside);
     void let_go(const void *inside);
 
+    // A word of data within reach of all code, for as long as the slab is there.
+    void **new_word();
+    void free_word(void **word);
+
     // Bytes in use.
     size_t used() const;
     bool contains(const void *address) const
@@ -57,6 +61,7 @@ class Slab : public llvm::jitlink::JITLinkMemoryManager
     size_t size_, page_size_, used_ = 0;
     std::map<char *, size_t> free_; // by address
     Pieces finished_;
+    std::vector<void **> free_words_;
 };
 
 } // namespace kiln

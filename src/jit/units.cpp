@@ -1,10 +1,10 @@
 // units.cpp - see units.h.
 #include "jit/units.h"
+#include "jit/ir_code.h"
 
 #include "llvm/ExecutionEngine/Orc/Layer.h"
 #include "llvm/ExecutionEngine/Orc/ObjectFileInterface.h"
 #include "llvm/Object/ELFObjectFile.h"
-#include "llvm/Object/ModuleSymbolTable.h"
 
 namespace kiln
 {
@@ -51,23 +51,14 @@ class ModuleUnit : public orc::IRMaterializationUnit
                const orc::IRSymbolMapper::ManglingOptions &options, orc::ThreadSafeModule module)
         : IRMaterializationUnit(session, options, std::move(module)), engine_(engine)
     {
-        TSM.withModuleDo([&](Module &module) { add_assembly(session, module); });
+        TSM.withModuleDo([&](Module &module) {
+            ir_assembly_symbols(module, [&](StringRef name, JITSymbolFlags flags) {
+                SymbolFlags.try_emplace(session.intern(name), flags);
+            });
+        });
     }
 
   private:
-    // What assembly at the top level defines.
-    void add_assembly(orc::ExecutionSession &session, const Module &module)
-    {
-        using Symbol = object::BasicSymbolRef;
-        ModuleSymbolTable::CollectAsmSymbols(module, [&](StringRef name, Symbol::Flags flags) {
-            if ((flags & Symbol::SF_Undefined) || !(flags & Symbol::SF_Global))
-                return;
-            JITSymbolFlags kind = JITSymbolFlags::Exported;
-            if (flags & Symbol::SF_Weak)
-                kind |= JITSymbolFlags::Weak;
-            SymbolFlags.try_emplace(session.intern(name), kind);
-        });
-    }
     void materialize(std::unique_ptr<orc::MaterializationResponsibility> responsibility) override
     {
         engine_.emit_module(std::move(responsibility), std::move(TSM));

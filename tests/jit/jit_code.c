@@ -167,8 +167,11 @@ static void run_all(kiln_output_kind kind)
         kiln_jit_code *code;
         live_begin(&l);
         made input = live_compile(&l, kind, program->path, program->text, NULL);
-        kiln_status status =
-            kiln_jit_add_bytes(l.dylib, program->path, input.bytes, input.size, &code, &error);
+        kiln_status status = kind == KILN_OUTPUT_RAW_BITCODE
+                                 ? kiln_jit_add_lazy(l.dylib, program->path, input.bytes,
+                                                     input.size, NULL, &code, &error)
+                                 : kiln_jit_add_bytes(l.dylib, program->path, input.bytes,
+                                                      input.size, &code, &error);
         int (*run)(void) =
             status == KILN_OK ? (int (*)(void))kiln_jit_function(l.dylib, "run", &error) : NULL;
         if (!run || run() != program->value) {
@@ -195,6 +198,11 @@ TEST(from_bitcode)
 TEST(from_ir)
 {
     run_all(KILN_OUTPUT_IR);
+}
+
+TEST(lazily)
+{
+    run_all(KILN_OUTPUT_RAW_BITCODE);
 }
 
 /* What is thrown in one engine is caught in another, and in the host. */

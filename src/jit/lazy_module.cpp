@@ -1,0 +1,488 @@
+// lazy_module.cpp - see lazy_module.h.
+#include "jit/lazy_module.h"
+#include "jit/engine.h"
+#include "jit/ir_code.h"
+
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/ExecutionEngine/Orc/Mangling.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/DebugInfoMetadata.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/Support/xxhash.h"
+#include "llvm/Transforms/Utils/Cloning.h"
+#include "llvm/Transforms/Utils/ValueMapper.h"
+
+namespace kiln
+{
+
+using namespace llvm;
+
+namespace
+{
+
+Error refuse(const Twine &text)
+{
+    return make_error<StringError>(text, inconvertibleErrorCode());
+}
+
+bool is_own(const GlobalValue &value)
+{
+    return !value.isDeclaration() && !value.hasAvailableExternallyLinkage() &&
+           !value.getName().starts_with("llvm.");
+}
+
+// The function whose labels a constant holds; NULL: none.
+const Function *function_of_labels(const Constant &constant)
+{
+    if (auto *label = dyn_cast<BlockAddress>(&constant))
+        return label->getFunction();
+    if (isa<GlobalValue>(constant))
+        return nullptr;
+    for (const Use &operand : constant.operands())
+        if (const Function *function = function_of_labels(*cast<Constant>(operand)))
+            return function;
+    return nullptr;
+}
+
+bool refers_to_globals(const Constant &constant)
+{
+    return isa<GlobalValue>(constant) || any_of(constant.operands(), [](const Use &operand) {
+               return refers_to_globals(*cast<Constant>(operand));
+           });
+}
+
+// A constant of which every module may have a copy.
+bool can_be_copied(const GlobalVariable &variable)
+{
+    constexpr uint64_t bytes_at_most = 256;
+    return variable.hasInitializer() && variable.isConstant() && variable.hasGlobalUnnamedAddr() &&
+           variable.hasHiddenVisibility() && !variable.isThreadLocal() &&
+           variable.getDataLayout().getTypeAllocSize(variable.getValueType()) <= bytes_at_most &&
+           !refers_to_globals(*variable.getInitializer());
+}
+
+} // namespace
+
+// ---- copying into a module of its own ----
+
+// Copies definitions, and declares what they refer to. Metadata is shared by all modules of a context.
+class LazyModule::Copier : public ValueMaterializer
+{
+  public:
+    // with_inlined: functions that are always inlined come along.
+    Copier(LazyModule &own, Module &to, bool with_inlined)
+        : own_(own), to_(to), with_inlined_(with_inlined)
+    {
+    }
+
+    Value *materialize(Value *value) override
+    {
+        auto *global = dyn_cast<GlobalValue>(value);
+        return global && global->getParent() == own_.module_.get() ? global_copy(*global) : nullptr;
+    }
+    // Copies of functions that live in their callers are made until no more are needed.
+    Error copy_body(Function &function, Function &copy)
+    {
+        if (Error error = clone(function, copy))
+            return error;
+        while (!to_copy_.empty()) {
+            auto [from, into] = to_copy_.pop_back_val();
+            if (Error error = clone(*from, *into))
+                return error;
+        }
+        return Error::success();
+    }
+    Constant *map(Constant &constant)
+    {
+        return MapValue(&constant, values_, flags, nullptr, this);
+    }
+    void set(const Value &from, Value &into)
+    {
+        values_[&from] = &into;
+    }
+
+  private:
+    static constexpr RemapFlags flags = RF_ReuseAndMutateDistinctMDs;
+
+    // Its own definitions are within reach, and nobody's else.
+    GlobalValue *declared(GlobalValue &made, const GlobalValue &global)
+    {
+        made.setVisibility(global.isDeclaration() ? global.getVisibility()
+                                                  : GlobalValue::DefaultVisibility);
+        made.setDSOLocal(is_own(global) && !global.isWeakForLinker());
+        if (global.hasExternalWeakLinkage())
+            made.setLinkage(GlobalValue::ExternalWeakLinkage);
+        return &made;
+    }
+
+    GlobalValue *global_copy(GlobalValue &global)
+    {
+        if (auto *function = dyn_cast<Function>(&global))
+            return function_copy(*function);
+        if (auto *variable = dyn_cast<GlobalVariable>(&global))
+            return variable_copy(*variable);
+        if (isa<FunctionType>(global.getValueType()))
+            return declared(*Function::Create(cast<FunctionType>(global.getValueType()),
+                                              GlobalValue::ExternalLinkage, global.getName(), to_),
+                            global);
+        return declared(*new GlobalVariable(to_, global.getValueType(), false,
+                                            GlobalValue::ExternalLinkage, nullptr, global.getName(),
+                                            nullptr, global.getThreadLocalMode()),
+                        global);
+    }
+
+    Function *function_copy(Function &function)
+    {
+        auto *made = Function::Create(function.getFunctionType(), GlobalValue::ExternalLinkage,
+                                      function.getAddressSpace(), function.getName(), &to_);
+        AttributeList attributes = function.getAttributes();
+        made->setCallingConv(function.getCallingConv());
+        made->setAttributes(attributes);
+        if (with_inlined_ && is_own(function) && function.hasFnAttribute(Attribute::AlwaysInline)) {
+            made->setLinkage(GlobalValue::InternalLinkage);
+            to_copy_.push_back({&function, made});
+            return made;
+        }
+        declared(*made, function);
+        return made;
+    }
+
+    GlobalVariable *variable_copy(GlobalVariable &variable)
+    {
+        auto *made = new GlobalVariable(to_, variable.getValueType(), variable.isConstant(),
+                                        GlobalValue::ExternalLinkage, nullptr, variable.getName(),
+                                        nullptr, variable.getThreadLocalMode());
+        made->copyAttributesFrom(&variable);
+        bool is_table = own_.label_tables_.count(&variable) != 0;
+        if (!is_table && !can_be_copied(variable)) {
+            declared(*made, variable);
+            return made;
+        }
+        made->setLinkage(GlobalValue::InternalLinkage);
+        made->setVisibility(GlobalValue::DefaultVisibility);
+        made->setDSOLocal(true);
+        // It may hold labels of the function that is being copied.
+        values_[&variable] = made;
+        if (is_table)
+            tables_.push_back({&variable, made});
+        else
+            made->setInitializer(variable.getInitializer());
+        return made;
+    }
+
+    Error clone(Function &from, Function &into)
+    {
+        if (Error error = from.materialize())
+            return error;
+        into.copyAttributesFrom(&from);
+        into.setPersonalityFn(nullptr);
+        into.setComdat(nullptr);
+        auto argument = into.arg_begin();
+        for (Argument &old : from.args())
+            values_[&old] = &*argument++;
+        SmallVector<BasicBlock *, 32> blocks;
+        for (BasicBlock &block : from) {
+            BasicBlock *copy = CloneBasicBlock(&block, values_, "", &into);
+            values_[&block] = copy;
+            blocks.push_back(copy);
+        }
+        // Its labels are those of the copy; its address stays that of the stub.
+        for (BasicBlock &block : from)
+            if (BlockAddress *label = BlockAddress::lookup(&block))
+                values_[label] = BlockAddress::get(&into, cast<BasicBlock>(values_[&block]));
+        if (from.hasPersonalityFn())
+            into.setPersonalityFn(map(*from.getPersonalityFn()));
+        into.setSubprogram(from.getSubprogram());
+        for (BasicBlock *block : blocks)
+            for (Instruction &instruction : *block) {
+                RemapInstruction(&instruction, values_, flags, nullptr, this);
+                RemapDbgRecordRange(&to_, instruction.getDbgRecordRange(), values_, flags, nullptr,
+                                    this);
+            }
+        for (auto &[table, made] : std::exchange(tables_, {}))
+            made->setInitializer(map(*table->getInitializer()));
+        return Error::success();
+    }
+
+    LazyModule &own_;
+    Module &to_;
+    const bool with_inlined_;
+    ValueToValueMapTy values_;
+    SmallVector<std::pair<Function *, Function *>, 8> to_copy_;
+    std::vector<std::pair<GlobalVariable *, GlobalVariable *>> tables_;
+};
+
+std::unique_ptr<Module> LazyModule::new_module(StringRef name)
+{
+    auto made = std::make_unique<Module>(name, context_);
+    made->setTargetTriple(module_->getTargetTriple());
+    made->setDataLayout(module_->getDataLayout());
+    made->setSourceFileName(module_->getSourceFileName());
+    if (NamedMDNode *all = module_->getModuleFlagsMetadata())
+        for (MDNode *flag : all->operands())
+            made->getOrInsertModuleFlagsMetadata()->addOperand(flag);
+    return made;
+}
+
+// ---- making ----
+
+Expected<std::unique_ptr<LazyModule>> LazyModule::create(Engine &engine, jit_code &code,
+                                                         StringRef name, StringRef bytes,
+                                                         TargetMachine &machine)
+{
+    std::unique_ptr<LazyModule> made(new LazyModule(engine, code, machine));
+    if (Error error = made->read(name, bytes))
+        return error;
+    made->publish_locals();
+    made->find_label_tables();
+    if (Error error = made->find_functions())
+        return error;
+    return made;
+}
+
+Error LazyModule::read(StringRef name, StringRef bytes)
+{
+    bytes_ = MemoryBuffer::getMemBufferCopy(bytes, name);
+    auto module = getLazyBitcodeModule(bytes_->getMemBufferRef(), context_);
+    if (!module)
+        return module.takeError();
+    module_ = std::move(*module);
+    if (Error error = module_->materializeMetadata())
+        return error;
+    module_->setTargetTriple(machine_.getTargetTriple());
+    module_->setPICLevel(PICLevel::BigPIC);
+    suffix_ = ".kiln." + utohexstr(xxh3_64bits(name) ^ reinterpret_cast<uintptr_t>(this),
+                                   /*LowerCase=*/true);
+    slots_name_ = "kiln.slots" + suffix_;
+    data_name_ = "kiln.data" + suffix_;
+    return ir_settle(*module_);
+}
+
+// Everything has a name that others can refer to; what was local keeps to this dylib.
+void LazyModule::publish_locals()
+{
+    unsigned unnamed = 0;
+    for (GlobalValue &value : module_->global_values()) {
+        if (!is_own(value))
+            continue;
+        if (!value.hasName())
+            value.setName("kiln.unnamed" + Twine(unnamed++));
+        if (!value.hasLocalLinkage())
+            continue;
+        value.setName(value.getName() + suffix_);
+        value.setLinkage(GlobalValue::ExternalLinkage);
+        value.setVisibility(GlobalValue::HiddenVisibility);
+    }
+}
+
+void LazyModule::find_label_tables()
+{
+    for (GlobalVariable &variable : module_->globals())
+        if (variable.hasInitializer())
+            if (const Function *function = function_of_labels(*variable.getInitializer()))
+                label_tables_[&variable] = function;
+}
+
+Error LazyModule::find_functions()
+{
+    DenseMap<const Function *, size_t> indices;
+    for (Function &function : *module_) {
+        if (!is_own(function))
+            continue;
+        indices[&function] = functions_.size();
+        functions_.push_back(&function);
+        stubs_.push_back({function.getName().str(),
+                          {},
+                          function.isWeakForLinker(),
+                          function.hasHiddenVisibility()});
+    }
+    for (GlobalAlias &alias : module_->aliases()) {
+        auto *function = dyn_cast_or_null<Function>(alias.getAliaseeObject());
+        if (!function)
+            continue;
+        auto found = indices.find(function);
+        if (found == indices.end())
+            return refuse("'" + alias.getName() +
+                          "' is another name of a function that has no code");
+        stubs_[found->second].aliases.push_back(alias.getName().str());
+    }
+    bodies_.resize(functions_.size());
+    return Error::success();
+}
+
+std::string LazyModule::body_name(size_t index) const
+{
+    return stubs_[index].name + ".kiln.body";
+}
+
+// ---- generating ----
+
+Expected<std::unique_ptr<MemoryBuffer>> LazyModule::generate_data()
+{
+    auto made = new_module(module_->getModuleIdentifier() + ".data");
+    Copier copier(*this, *made, /*with_inlined=*/false);
+    std::vector<std::pair<GlobalVariable *, GlobalVariable *>> variables;
+    made->setModuleInlineAsm(module_->getModuleInlineAsm());
+    for (GlobalVariable &variable : module_->globals()) {
+        bool is_list =
+            variable.hasAppendingLinkage() && variable.getName() != "llvm.global.annotations";
+        if ((!is_own(variable) && !is_list) || label_tables_.count(&variable))
+            continue;
+        auto *copy = new GlobalVariable(*made, variable.getValueType(), variable.isConstant(),
+                                        variable.getLinkage(), nullptr, variable.getName(), nullptr,
+                                        variable.getThreadLocalMode());
+        copy->copyAttributesFrom(&variable);
+        copier.set(variable, *copy);
+        variables.push_back({&variable, copy});
+    }
+    for (auto &[from, into] : variables)
+        into->setInitializer(copier.map(*from->getInitializer()));
+    for (GlobalAlias &alias : module_->aliases()) {
+        if (isa_and_nonnull<Function>(alias.getAliaseeObject()))
+            continue;
+        auto *copy =
+            GlobalAlias::create(alias.getValueType(), alias.getAddressSpace(), alias.getLinkage(),
+                                alias.getName(), copier.map(*alias.getAliasee()), made.get());
+        copy->setVisibility(alias.getVisibility());
+    }
+    // What the stubs refer to, so that it is linked with them.
+    auto *anchor =
+        new GlobalVariable(*made, Type::getInt8Ty(context_), true, GlobalValue::ExternalLinkage,
+                           ConstantInt::get(Type::getInt8Ty(context_), 0), data_name_);
+    anchor->setVisibility(GlobalValue::HiddenVisibility);
+    return ir_compile(*made, machine_);
+}
+
+Expected<std::unique_ptr<MemoryBuffer>> LazyModule::generate(size_t index)
+{
+    Function &function = *functions_[index];
+    auto made = new_module(stubs_[index].name);
+    auto *copy = Function::Create(function.getFunctionType(), GlobalValue::ExternalLinkage,
+                                  function.getAddressSpace(), body_name(index), made.get());
+    Copier copier(*this, *made, /*with_inlined=*/true);
+    if (Error error = copier.copy_body(function, *copy))
+        return error;
+    copy->setLinkage(GlobalValue::ExternalLinkage);
+    copy->setVisibility(GlobalValue::HiddenVisibility);
+    copy->setDSOLocal(true);
+    if (DISubprogram *program = copy->getSubprogram(); program && program->getUnit())
+        made->getOrInsertNamedMetadata("llvm.dbg.cu")->addOperand(program->getUnit());
+    ir_optimise(*made, machine_);
+    return ir_compile(*made, machine_);
+}
+
+std::unique_ptr<jitlink::LinkGraph>
+LazyModule::generate_stubs(std::shared_ptr<orc::SymbolStringPool> names)
+{
+    return make_stubs(module_->getModuleIdentifier() + ".stubs", stubs_, this, slots_name_,
+                      data_name_, std::move(names));
+}
+
+// ---- units ----
+
+namespace
+{
+
+class StubsUnit : public orc::MaterializationUnit
+{
+  public:
+    StubsUnit(LazyModule &module, Interface interface)
+        : MaterializationUnit(std::move(interface)), module_(module)
+    {
+    }
+    StringRef getName() const override
+    {
+        return "stubs";
+    }
+
+  private:
+    void materialize(std::unique_ptr<orc::MaterializationResponsibility> responsibility) override
+    {
+        auto names = responsibility->getExecutionSession().getSymbolStringPool();
+        module_.engine().emit_graph(std::move(responsibility), module_.generate_stubs(names));
+    }
+    void discard(const orc::JITDylib &, const orc::SymbolStringPtr &) override {}
+
+    LazyModule &module_;
+};
+
+class DataUnit : public orc::MaterializationUnit
+{
+  public:
+    DataUnit(LazyModule &module, Interface interface)
+        : MaterializationUnit(std::move(interface)), module_(module)
+    {
+    }
+    StringRef getName() const override
+    {
+        return "data";
+    }
+
+  private:
+    void materialize(std::unique_ptr<orc::MaterializationResponsibility> responsibility) override
+    {
+        auto object = module_.generate_data();
+        if (object)
+            module_.engine().emit_object(std::move(responsibility), std::move(*object));
+        else
+            module_.engine().fail(std::move(responsibility), object.takeError());
+    }
+    void discard(const orc::JITDylib &, const orc::SymbolStringPtr &) override {}
+
+    LazyModule &module_;
+};
+
+} // namespace
+
+std::unique_ptr<orc::MaterializationUnit> LazyModule::stubs_unit(orc::ExecutionSession &session)
+{
+    orc::SymbolFlagsMap symbols;
+    symbols[session.intern(slots_name_)] = JITSymbolFlags::None;
+    for (const Stub &stub : stubs_) {
+        JITSymbolFlags flags = JITSymbolFlags::Callable;
+        if (!stub.is_hidden)
+            flags |= JITSymbolFlags::Exported;
+        if (stub.is_weak)
+            flags |= JITSymbolFlags::Weak;
+        symbols[session.intern(stub.name)] = flags;
+        for (const std::string &alias : stub.aliases)
+            symbols[session.intern(alias)] = flags;
+    }
+    return std::make_unique<StubsUnit>(
+        *this, orc::MaterializationUnit::Interface(std::move(symbols), nullptr));
+}
+
+std::unique_ptr<orc::MaterializationUnit> LazyModule::data_unit(orc::ExecutionSession &session)
+{
+    std::vector<GlobalValue *> values;
+    for (GlobalVariable &variable : module_->globals())
+        if (is_own(variable) && !label_tables_.count(&variable))
+            values.push_back(&variable);
+    for (GlobalAlias &alias : module_->aliases())
+        if (!isa_and_nonnull<Function>(alias.getAliaseeObject()))
+            values.push_back(&alias);
+    orc::SymbolFlagsMap symbols;
+    orc::IRSymbolMapper::ManglingOptions options;
+    options.EmulatedTLS = true;
+    orc::IRSymbolMapper::add(session, options, values, symbols);
+    symbols[session.intern(data_name_)] = JITSymbolFlags::None;
+    ir_assembly_symbols(*module_, [&](StringRef name, JITSymbolFlags flags) {
+        symbols.try_emplace(session.intern(name), flags);
+    });
+    return std::make_unique<DataUnit>(
+        *this, orc::MaterializationUnit::Interface(std::move(symbols), nullptr));
+}
+
+// ---- at the first call ----
+
+void *LazyModule::resolve(size_t index)
+{
+    return engine_.resolve_lazy(*this, index, bodies_[index], slots_);
+}
+
+extern "C" void *kiln_lazy_resolve(LazyModule *module, size_t index)
+{
+    return module->resolve(index);
+}
+
+} // namespace kiln

@@ -1,0 +1,95 @@
+// lazy_module.h - a module whose functions are generated one by one, when they are called first.
+//
+// Its data is one object, which is linked with the stubs of its functions (lazy_stubs.h) when anything
+// of it is looked up. A function becomes a module of its own, is optimised and generated at the
+// library's own level, and linked like any object. What was local to the module gets a name that
+// nobody else has; every reference to a function goes to its stub, so that a function has one address.
+//
+// Source: bitcode that kiln-compiler has made of a source, before any optimisation. Read as it is
+// needed. Under the engine's lock, but for resolve.
+#pragma once
+
+#include "jit/lazy_stubs.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ExecutionEngine/Orc/Core.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Target/TargetMachine.h"
+
+struct jit_code;
+
+namespace kiln
+{
+
+class Engine;
+
+class LazyModule
+{
+  public:
+    // Read, and settle names. bytes are copied.
+    static llvm::Expected<std::unique_ptr<LazyModule>> create(Engine &engine, jit_code &code,
+                                                              llvm::StringRef name,
+                                                              llvm::StringRef bytes,
+                                                              llvm::TargetMachine &machine);
+
+    // What is to be defined of it, for ORC: the stubs, and the data.
+    std::unique_ptr<llvm::orc::MaterializationUnit>
+    stubs_unit(llvm::orc::ExecutionSession &session);
+    std::unique_ptr<llvm::orc::MaterializationUnit> data_unit(llvm::orc::ExecutionSession &session);
+
+    // An object of all data; of one function, which it calls body_name(index).
+    llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> generate_data();
+    llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> generate(size_t index);
+    std::unique_ptr<llvm::jitlink::LinkGraph>
+    generate_stubs(std::shared_ptr<llvm::orc::SymbolStringPool> names);
+
+    void *resolve(size_t index);
+    std::string body_name(size_t index) const;
+    const std::string &display_name(size_t index) const
+    {
+        return stubs_[index].name;
+    }
+    const std::string &slots_name() const
+    {
+        return slots_name_;
+    }
+    Engine &engine()
+    {
+        return engine_;
+    }
+    jit_code &code()
+    {
+        return code_;
+    }
+
+  private:
+    class Copier;
+
+    LazyModule(Engine &engine, jit_code &code, llvm::TargetMachine &machine)
+        : engine_(engine), code_(code), machine_(machine)
+    {
+    }
+    llvm::Error read(llvm::StringRef name, llvm::StringRef bytes);
+    void publish_locals();
+    void find_label_tables();
+    llvm::Error find_functions();
+    std::unique_ptr<llvm::Module> new_module(llvm::StringRef name);
+
+    Engine &engine_;
+    jit_code &code_;
+    llvm::TargetMachine &machine_;
+    std::string suffix_, slots_name_, data_name_;
+    std::unique_ptr<llvm::MemoryBuffer> bytes_;
+    llvm::LLVMContext context_;
+    std::unique_ptr<llvm::Module> module_;
+    std::vector<llvm::Function *> functions_;
+    std::vector<Stub> stubs_; // of functions_
+    std::vector<void *> bodies_;
+    // Tables of labels, which belong to the function whose labels they are.
+    llvm::DenseMap<const llvm::GlobalVariable *, const llvm::Function *> label_tables_;
+    void **slots_ = nullptr;
+};
+
+} // namespace kiln
