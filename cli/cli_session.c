@@ -101,6 +101,7 @@ kiln_status cli_session_load(kiln_session *session, const cli_options *options,
         .size = sizeof how,
         .engine = options->engine,
         .auto_load = options->session.auto_load,
+        .lazy = options->lazy,
         .hot = options->watch && options->hot == KILN_HOT_OFF ? KILN_HOT_ISLANDS : options->hot};
     kiln_load *load = NULL;
     progress_begin();

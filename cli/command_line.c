@@ -20,6 +20,7 @@
 
 typedef enum option_id {
     OPTION_AUTO_LOAD,
+    OPTION_LAZY,
     OPTION_CACHE_DIRECTORY,
     OPTION_COLOR,
     OPTION_COMMANDS,
@@ -73,7 +74,9 @@ static const option_row option_table[] = {
     {"--commands", NULL, "PATH", OPTION_COMMANDS, OPTIONS_INPUTS,
      "names are targets of this compile_commands.json"},
     {"--engine", NULL, "NAME", OPTION_ENGINE, OPTIONS_LOAD,
-     "how code gets into the process: image"},
+     "how code gets into the process: image, or jit"},
+    {"--lazy", NULL, NULL, OPTION_LAZY, OPTIONS_LOAD,
+     "compile each function when it is called first (engine jit)"},
     {"--auto-load", NULL, NULL, OPTION_AUTO_LOAD, OPTIONS_LOAD,
      "load the installed library that has a missing symbol"},
     {"--watch", NULL, NULL, OPTION_WATCH, OPTIONS_WATCH,
@@ -202,6 +205,9 @@ static bool apply_option(line_reader *reader, const option_row *row, const char 
     cli_options *options = reader->options;
     uint64_t number = 0;
     switch (row->id) {
+    case OPTION_LAZY:
+        options->lazy = true;
+        return true;
     case OPTION_AUTO_LOAD:
         options->session.auto_load = true;
         return true;

@@ -40,6 +40,7 @@ typedef struct cli_options {
     const cli_command *command;
     kiln_session_options session;
     const char *engine;
+    bool lazy;
     kiln_hot_mode hot; /* off: it was not asked for */
     bool watch, no_follow_up;
     const char *manifest; /* NULL: looked for upwards */

@@ -402,11 +402,14 @@ typedef enum kiln_hot_mode {
 typedef struct kiln_load_options {
     size_t size;
     kiln_visibility visibility;
-    const char *engine; /* NULL or "image" */
-    bool auto_load;     /* as the session's, for this load */
-    kiln_hot_mode hot;  /* of the library and its dependencies; default arguments are then -O1 -g */
+    const char
+        *engine;    /* NULL or "image"; "jit": in memory, by the engine for live code, where nothing
+                           of the library needs a linker, else by the image engine: see kiln_report */
+    bool auto_load; /* as the session's, for this load */
+    kiln_hot_mode hot; /* of the library and its dependencies; default arguments are then -O1 -g */
     bool refuse_unseen_layouts; /* hot: an edit is refused, too, where no variable holds the record
                                    that it changes, but other memory may. Default: it is told */
+    bool lazy; /* by the engine "jit": functions are generated when they are called first */
 } kiln_load_options;
 
 /* Load a registered library and its dependencies. The inputs are looked at every time: a library
@@ -861,6 +864,9 @@ KILN_API kiln_status kiln_jit_add_process_symbols(kiln_jit_dylib *dylib, kiln_ji
  * Addresses that the host or another thread keeps lead nowhere afterwards, which nobody can check.
  * Since 0.1. */
 KILN_API kiln_status kiln_jit_remove(kiln_jit_code *code, kiln_error **error);
+/* Link all of what one call has added, and run its constructors, without a look-up; nothing of an
+ * archive, or of what is linked already. Blocks. Errors: as of a look-up. Since 0.1. */
+KILN_API kiln_status kiln_jit_link(kiln_jit_code *code, kiln_error **error);
 
 /* A function, or a variable, of the dylib or of its search order, linked if it is not yet; its
  * constructors have run. name: the symbol's. NULL on failure. Blocks while it compiles and links.

@@ -22,7 +22,7 @@ _kiln()
     case $before in
     --color) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$word") ;;
     --hot) mapfile -t COMPREPLY < <(compgen -W "islands whole" -- "$word") ;;
-    --engine) mapfile -t COMPREPLY < <(compgen -W "image" -- "$word") ;;
+    --engine) mapfile -t COMPREPLY < <(compgen -W "image jit" -- "$word") ;;
     --kind) mapfile -t COMPREPLY < <(compgen -W "shared archive object bitcode ir assembly" -- "$word") ;;
     --cache-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
     --pkg) mapfile -t COMPREPLY < <(compgen -W "$(pkg-config --list-package-names 2>/dev/null)" -- "$word") ;;

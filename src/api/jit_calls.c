@@ -214,23 +214,6 @@ static void promise_destroy(void *data)
     free(promise);
 }
 
-/* The level that the last of its arguments asks for; what no level of ours stands for is the nearest
- * one. */
-static void find_optimisation(const kiln_spec *spec, char level[4])
-{
-    strcpy(level, "-O2");
-    for (size_t i = 0; i < spec->argument_count; i++) {
-        const char *text = spec->arguments[i].text;
-        if (strncmp(text, "-O", 2) != 0)
-            continue;
-        char digit = text[2];
-        level[2] = digit >= '0' && digit <= '3'    ? digit
-                   : digit == '\0' || digit == 'g' ? '1'
-                   : digit == 'f'                  ? '3'
-                                                   : '2';
-    }
-}
-
 static kiln_status add_output(const promise *promise, jit_dylib *dylib, const kiln_output *output,
                               size_t index, kiln_error **error)
 {
@@ -294,7 +277,7 @@ kiln_status kiln_jit_add_spec(kiln_jit_dylib *dylib, const kiln_spec *spec,
         promise_destroy(promise);
         return error_no_memory(error);
     }
-    find_optimisation(spec, promise->optimisation);
+    spec_optimisation(spec, promise->optimisation);
     while (ours.symbols && ours.symbols[count])
         count++;
     const jit_promise what = {.name = spec->name,
@@ -381,8 +364,8 @@ kiln_status kiln_jit_add_symbols(kiln_jit_dylib *dylib, const char *name,
             status = error_null(error, "symbols[].name");
     }
     if (status == KILN_OK)
-        status =
-            jit_plugin_loaded()->add_symbols(inner_dylib(dylib), name, inner, count, &made, error);
+        status = jit_plugin_loaded()->add_symbols(inner_dylib(dylib), name, inner, count, false,
+                                                  &made, error);
     free(inner);
     return give(status, made, code);
 }
@@ -395,6 +378,12 @@ kiln_status kiln_jit_add_process_symbols(kiln_jit_dylib *dylib, kiln_jit_code **
     if (status == KILN_OK)
         status = jit_plugin_loaded()->add_process(inner_dylib(dylib), &made, error);
     return give(status, made, code);
+}
+
+kiln_status kiln_jit_link(kiln_jit_code *code, kiln_error **error)
+{
+    kiln_status status = begin(code, "code", error);
+    return status == KILN_OK ? jit_plugin_loaded()->link((jit_code *)code, error) : status;
 }
 
 kiln_status kiln_jit_remove(kiln_jit_code *code, kiln_error **error)
@@ -426,7 +415,7 @@ typedef struct listing {
     void *user_data;
 } listing;
 
-static bool list_one(void *data, const char *name, bool is_function, bool weak, void *address)
+static bool list_one(void *data, const char *name, bool is_function, bool weak, uint64_t size)
 {
     const listing *listing = data;
     char *demangled = os_demangle(name);
@@ -435,7 +424,7 @@ static bool list_one(void *data, const char *name, bool is_function, bool weak, 
                        .name = name,
                        .demangled = demangled ? demangled : name,
                        .kind = is_function ? KILN_SYMBOL_FUNCTION : KILN_SYMBOL_DATA,
-                       .address = address,
+                       .size_bytes = size,
                        .weak = weak},
         listing->user_data);
     free(demangled);

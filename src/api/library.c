@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/live_library.h"
 #include "api/session.h"
 #include "base/array.h"
 #include "base/path.h"
@@ -101,14 +102,15 @@ static void tell_closed(kiln_session *session, const char *name)
 }
 
 /* An image that cannot leave yet: session_collect tells when it has. */
-static void await_departure(kiln_session *session, const kiln_library *library)
+static void await_departure(kiln_session *session, const kiln_library *library, const void *pending)
 {
     pthread_mutex_lock(&session->mutex);
     departure *place = array_add((void **)&session->departing, &session->departing_count,
                                  &session->departing_capacity, sizeof *place);
     if (place)
         *place = (departure){.image = image_retain(library->image),
-                             .lending = lending_retain(library->lending)};
+                             .lending = lending_retain(library->lending),
+                             .pending = pending};
     pthread_mutex_unlock(&session->mutex);
 }
 
@@ -130,11 +132,14 @@ kiln_status library_release(kiln_library *library)
     pthread_mutex_unlock(&session->mutex);
     if (!last)
         return KILN_OK;
-    kiln_status status = library->hot ? library_close_hot(library) : load_close(library->loaded);
+    const void *pending = NULL;
+    kiln_status status = library->live  ? live_close(library, &pending)
+                         : library->hot ? library_close_hot(library)
+                                        : load_close(library->loaded);
     if (status == KILN_OK)
         tell_closed(session, library->image->name);
     else
-        await_departure(session, library);
+        await_departure(session, library, pending);
     for (size_t i = 0; i < library->dependency_count; i++)
         library_release(library->dependencies[i]);
     library_free(library);
@@ -152,7 +157,9 @@ void session_collect(kiln_session *session)
         departure gone = {0};
         pthread_mutex_lock(&session->mutex);
         for (size_t i = 0; i < session->departing_count && !gone.image; i++) {
-            if (load_is_mapped(session->departing[i].image->id))
+            const departure *departure = &session->departing[i];
+            if (departure->pending ? !live_has_departed(session, departure->pending)
+                                   : load_is_mapped(departure->image->id))
                 continue;
             gone = session->departing[i];
             session->departing[i] = session->departing[--session->departing_count];
@@ -641,17 +648,39 @@ kiln_status bind_options_read(const kiln_session *session, const kiln_load_optio
     if (ours.visibility != KILN_LOCAL && ours.visibility != KILN_GLOBAL)
         return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "no such visibility: %d",
                          (int)ours.visibility);
-    if (ours.engine && strcmp(ours.engine, "image") != 0)
+    bool is_live = ours.engine && strcmp(ours.engine, "jit") == 0;
+    if (ours.engine && strcmp(ours.engine, "image") != 0 && !is_live)
         return error_set(error, KILN_UNSUPPORTED, KILN_PHASE_SPEC,
-                         "there is no engine '%s' in this version: use 'image'", ours.engine);
+                         "there is no engine '%s' in this version: use 'image' or 'jit'",
+                         ours.engine);
     if (ours.hot != KILN_HOT_OFF && ours.hot != KILN_HOT_ISLANDS && ours.hot != KILN_HOT_WHOLE)
         return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "no such hot mode: %d",
                          (int)ours.hot);
     *out = (bind_options){.hot = (hot_mode)ours.hot,
                           .refuse_unseen = ours.refuse_unseen_layouts,
                           .global = ours.visibility == KILN_GLOBAL,
+                          .live = is_live || ours.lazy,
+                          .lazy = ours.lazy,
                           .auto_load = ours.auto_load || session->auto_load};
     return KILN_OK;
+}
+
+/* Takes the spec over. */
+static kiln_status load_as_image(kiln_session *session, kiln_spec *spec,
+                                 const bind_options *options, int64_t begin_ns,
+                                 const event_sink *events, kiln_library **library,
+                                 kiln_error **error)
+{
+    closure closure;
+    build_context context = session_context(session, *events, options->hot, -1);
+    kiln_status status = session_build(session, spec, &context, &closure, error);
+    if (status == KILN_OK) {
+        status = session_bind(session, &closure, options, begin_ns, events, library, error);
+        closure_destroy(&closure);
+    }
+    if (status != KILN_OK)
+        session_forget_unused(session);
+    return status;
 }
 
 /* Takes the spec over. */
@@ -660,7 +689,6 @@ static kiln_status load(kiln_session *session, kiln_spec *spec, const kiln_load_
 {
     int64_t begin_ns = os_clock_steady_ns();
     bind_options bind;
-    closure closure;
     event_sink events = session_sink(session);
     session_collect(session);
     kiln_status status = bind_options_read(session, options, &bind, error);
@@ -668,15 +696,23 @@ static kiln_status load(kiln_session *session, kiln_spec *spec, const kiln_load_
         kiln_spec_destroy(spec);
         return status;
     }
-    build_context context = session_context(session, events, bind.hot, -1);
-    status = session_build(session, spec, &context, &closure, error);
-    if (status == KILN_OK) {
-        status = session_bind(session, &closure, &bind, begin_ns, &events, library, error);
-        closure_destroy(&closure);
+    if (bind.live && live_is_possible(spec, &bind)) {
+        kiln_outputs *outputs = NULL;
+        build_context context = session_context(session, events, HOT_OFF, -1);
+        status = live_compile(session, spec, &bind, &context, &outputs, error);
+        if (status == KILN_OK)
+            status = live_load(session, spec, &bind, outputs, begin_ns, &events, library, error);
+        /* What it lacks a linker may find. */
+        if (status == KILN_BIND && error) {
+            kiln_error_destroy(*error);
+            *error = NULL;
+        }
+        if (status == KILN_BIND)
+            return load_as_image(session, spec, &bind, begin_ns, &events, library, error);
+        kiln_spec_destroy(spec);
+        return status;
     }
-    if (status != KILN_OK)
-        session_forget_unused(session);
-    return status;
+    return load_as_image(session, spec, &bind, begin_ns, &events, library, error);
 }
 
 kiln_status kiln_library_load(kiln_session *session, const char *name,
@@ -756,9 +792,9 @@ kiln_status kiln_library_report(const kiln_library *library, kiln_report *report
 {
     const image *image = library->image;
     kiln_report ours = {.name = image->name,
-                        .engine = "image",
+                        .engine = library->live ? "jit" : "image",
                         .hit = image->hit,
-                        .image = load_path(library->loaded),
+                        .image = library->live ? "" : load_path(library->loaded),
                         .key = library->key,
                         .input_count = image->input_count,
                         .unit_count = image->unit_count,

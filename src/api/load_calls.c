@@ -5,6 +5,7 @@
  * polls, waits or dispatches: so no code of the host's ever runs on a thread that the host does not
  * know. A load's mutex guards its queue and its state; it is taken after the session's. */
 #include "api/load_calls.h"
+#include "api/live_library.h"
 #include "api/reload_calls.h"
 
 #include <errno.h>
@@ -43,6 +44,8 @@ struct kiln_load {
     kiln_status status; /* of the build, then of the load */
     kiln_error *error;
     closure closure;
+    kiln_spec *live; /* of a library for the engine of live code */
+    kiln_outputs *outputs;
     bool handed_out, joined;
     kiln_library *library;
     unsigned users; /* dispatching threads that look at it; guarded by the session's mutex */
@@ -146,7 +149,10 @@ static void *run(void *data)
     build_context context = session_context(load->session, events, load->options.hot, load->cancel);
     closure closure = {0};
     kiln_error *error = NULL;
-    kiln_status status = session_build(load->session, load->spec, &context, &closure, &error);
+    kiln_status status = load->live
+                             ? live_compile(load->session, load->live, &load->options, &context,
+                                            &load->outputs, &error)
+                             : session_build(load->session, load->spec, &context, &closure, &error);
     pthread_mutex_lock(&load->mutex);
     load->closure = closure;
     load->status = status;
@@ -183,6 +189,8 @@ static void load_free(kiln_load *load)
         close(load->ready);
     kiln_error_destroy(load->error);
     closure_destroy(&load->closure);
+    kiln_outputs_destroy(load->outputs);
+    kiln_spec_destroy(load->live);
     pthread_mutex_destroy(&load->mutex);
     free(load);
 }
@@ -218,8 +226,11 @@ static kiln_status begin(kiln_session *session, kiln_spec *spec, const bind_opti
         return error_no_memory(error);
     }
     load->session = session;
-    load->spec = spec;
     load->options = *options;
+    if (options->live && live_is_possible(spec, options))
+        load->live = spec;
+    else
+        load->spec = spec;
     load->begin_ns = os_clock_steady_ns();
     pthread_mutex_init(&load->mutex, NULL);
     load->cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -234,7 +245,7 @@ static kiln_status begin(kiln_session *session, kiln_spec *spec, const bind_opti
             leave_load(load);
     }
     if (failed) {
-        kiln_spec_destroy(spec);
+        kiln_spec_destroy(load->spec);
         load_free(load);
         return error_set_errno(error, KILN_IO, KILN_PHASE_PLAN, failed, "cannot begin a load");
     }
@@ -279,6 +290,28 @@ static bool claim(kiln_load *load)
     return mine;
 }
 
+static kiln_status finish_live(kiln_load *load, const event_sink *events, kiln_library **library)
+{
+    kiln_outputs *outputs = load->outputs;
+    load->outputs = NULL;
+    kiln_status status = live_load(load->session, load->live, &load->options, outputs,
+                                   load->begin_ns, events, library, &load->error);
+    if (status != KILN_BIND)
+        return status;
+    /* What it lacks a linker may find. */
+    kiln_spec *spec = spec_copy(load->live);
+    build_context context =
+        session_context(load->session, *events, load->options.hot, load->cancel);
+    kiln_error_destroy(load->error);
+    load->error = NULL;
+    if (!spec)
+        return error_no_memory(&load->error);
+    status = session_build(load->session, spec, &context, &load->closure, &load->error);
+    return status == KILN_OK ? session_bind(load->session, &load->closure, &load->options,
+                                            load->begin_ns, events, library, &load->error)
+                             : status;
+}
+
 /* The mapping, once, on the thread that comes first. */
 static void finish(kiln_load *load)
 {
@@ -295,8 +328,11 @@ static void finish(kiln_load *load)
         status = error_set(&load->error, KILN_CANCELLED, KILN_PHASE_BIND, "the load was cancelled");
     if (status == KILN_OK) {
         event_sink events = session_sink(load->session);
-        status = session_bind(load->session, &load->closure, &load->options, load->begin_ns,
-                              &events, &library, &load->error);
+        if (load->live)
+            status = finish_live(load, &events, &library);
+        else
+            status = session_bind(load->session, &load->closure, &load->options, load->begin_ns,
+                                  &events, &library, &load->error);
     }
     closure_destroy(&load->closure);
     if (status != KILN_OK)

@@ -38,7 +38,8 @@ static kiln_status run(build *build, const kiln_compile_options *options, kiln_o
         [KILN_OUTPUT_RAW_BITCODE] = {KILN__WIRE__OUTPUT_KIND__RAW_BITCODE,
                                      KILN__WIRE__OUTPUT_KIND__RAW_BITCODE, false},
     };
-    bool mergeable = options->kind == KILN_OUTPUT_OBJECT || options->kind == KILN_OUTPUT_BITCODE;
+    bool mergeable = options->kind == KILN_OUTPUT_OBJECT || options->kind == KILN_OUTPUT_BITCODE ||
+                     options->kind == KILN_OUTPUT_RAW_BITCODE;
     if ((size_t)options->kind >= sizeof kinds / sizeof *kinds)
         return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
                          "no such kind of output: %d", (int)options->kind);
@@ -63,14 +64,44 @@ static kiln_status run(build *build, const kiln_compile_options *options, kiln_o
     return KILN_OK;
 }
 
+kiln_status session_compile(kiln_session *session, const kiln_spec *spec,
+                            const kiln_compile_options *options, const build_context *context,
+                            kiln_outputs **outputs, kiln_error **error)
+{
+    closure closure;
+    size_t *direct = NULL;
+    node_build building;
+    session_count_busy(session, 1);
+    kiln_status status =
+        session_build_dependencies(session, spec, context, &closure, &direct, error);
+    if (status != KILN_OK) {
+        session_count_busy(session, -1);
+        session_forget_unused(session);
+        return status;
+    }
+    node node = {.spec = (kiln_spec *)spec,
+                 .dependencies = direct,
+                 .dependency_count = spec->dependencies.count};
+    status = node_build_begin(&closure, &node, context, &building, error);
+    if (status == KILN_OK) {
+        bool hit = false;
+        status = run(&building.build, options, outputs, &hit, error);
+        if (status == KILN_OK)
+            atomic_fetch_add(hit ? &session->hits : &session->misses, 1);
+        node_build_end(&building);
+    }
+    session_count_busy(session, -1);
+    free(direct);
+    closure_destroy(&closure);
+    session_forget_unused(session);
+    return status;
+}
+
 kiln_status kiln_compile(kiln_session *session, const kiln_spec *spec,
                          const kiln_compile_options *options, kiln_outputs **outputs,
                          kiln_error **error)
 {
     kiln_compile_options ours;
-    closure closure;
-    size_t *direct = NULL;
-    node_build building;
     if (error)
         *error = NULL;
     session = session_or_default(session);
@@ -82,31 +113,8 @@ kiln_status kiln_compile(kiln_session *session, const kiln_spec *spec,
     kiln_status status = options_read(&ours, sizeof ours, options, "compile", error);
     if (status == KILN_OK)
         status = spec_check(spec, error);
-    if (status != KILN_OK)
-        return status;
-    session_count_busy(session, 1);
-    status = session_build_dependencies(session, spec, &context, &closure, &direct, error);
-    if (status != KILN_OK) {
-        session_count_busy(session, -1);
-        session_forget_unused(session);
-        return status;
-    }
-    node node = {.spec = (kiln_spec *)spec,
-                 .dependencies = direct,
-                 .dependency_count = spec->dependencies.count};
-    status = node_build_begin(&closure, &node, &context, &building, error);
-    if (status == KILN_OK) {
-        bool hit = false;
-        status = run(&building.build, &ours, outputs, &hit, error);
-        if (status == KILN_OK)
-            atomic_fetch_add(hit ? &session->hits : &session->misses, 1);
-        node_build_end(&building);
-    }
-    session_count_busy(session, -1);
-    free(direct);
-    closure_destroy(&closure);
-    session_forget_unused(session);
-    return status;
+    return status == KILN_OK ? session_compile(session, spec, &ours, &context, outputs, error)
+                             : status;
 }
 
 size_t kiln_outputs_count(const kiln_outputs *outputs)

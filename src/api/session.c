@@ -1,5 +1,6 @@
 /* session.c - sessions: their options, their making and their end. See session.h. */
 #include "api/session.h"
+#include "api/live_library.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -150,6 +151,16 @@ void kiln_session_destroy(kiln_session *session)
         return;
     session_fork_unregister(session);
     session_end_loads(session);
+    /* The JIT holds libraries, too. */
+    for (kiln_library *library = session->libraries; library;) {
+        bool is_live = library->live != NULL;
+        if (is_live) {
+            library->references = 1;
+            library_release(library);
+        }
+        library = is_live ? session->libraries : library->next;
+    }
+    live_end(session);
     /* Dependents stand before their dependencies: each release takes the head until none is left.
      */
     while (session->libraries) {

@@ -41,6 +41,7 @@ struct kiln_library {
     size_t dependency_count;
     double seconds[KILN_PHASE_COUNT], total_seconds;
     struct hot_library *hot;       /* NULL: it is not hot */
+    struct live_library *live;     /* NULL: the image engine has loaded it */
     pthread_mutex_t symbols_mutex; /* guards what follows; nothing is taken under it */
     struct symbol_index *symbols;  /* made at the first need */
 };
@@ -49,6 +50,7 @@ struct kiln_library {
 typedef struct departure {
     image *image;
     lending *lending;
+    const void *pending; /* of a live library: see live_library.h; else NULL */
 } departure;
 
 struct kiln_session {
@@ -67,6 +69,7 @@ struct kiln_session {
     kiln_load *loads;
     unsigned busy;  /* loads under way, of any kind */
     int descriptor; /* an eventfd: something for kiln_session_dispatch */
+    kiln_jit *jit;  /* of live libraries; NULL: none yet */
     compiler *compiler;
     store *store; /* NULL: no cache */
     uint32_t jobs;
@@ -138,10 +141,16 @@ kiln_status session_build_dependencies(kiln_session *session, const kiln_spec *s
                                        const build_context *context, closure *closure,
                                        size_t **direct, kiln_error **error);
 
+/* kiln_compile with a context of its own (outputs.c). */
+kiln_status session_compile(kiln_session *session, const kiln_spec *spec,
+                            const kiln_compile_options *options, const build_context *context,
+                            kiln_outputs **outputs, kiln_error **error);
+
 /* ---- libraries (library.c) ---- */
 
 typedef struct bind_options {
     bool global, auto_load;
+    bool live, lazy; /* the engine for live code; functions are generated at their first call */
     hot_mode hot;
     bool refuse_unseen; /* hot: layouts of records that no variable holds may not change */
 } bind_options;

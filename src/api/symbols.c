@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/cxx_names.h"
+#include "api/live_library.h"
 #include "api/session.h"
 #include "wire.pb-c.h"
 
@@ -72,6 +73,11 @@ static const symbol_index *symbols_of(const kiln_library *library)
     return index;
 }
 
+static void *address_of(const kiln_library *library, const char *name)
+{
+    return library->live ? live_address(library, name) : load_symbol_address(library->loaded, name);
+}
+
 /* ---- C++ names ---- */
 
 static bool is_wanted(uint32_t kind, bool function)
@@ -123,7 +129,7 @@ static void *lookup_cxx(const kiln_library *library, const char *name, bool func
         if (!is_wanted(index->table->symbols[i]->kind, function) ||
             !cxx_name_answers(index->names[2 * i + 1], function, asked))
             continue;
-        void *address = load_symbol_address(library->loaded, index->names[2 * i]);
+        void *address = address_of(library, index->names[2 * i]);
         if (!address || address == found || (found && is_completed_by(index, i, found_at)))
             continue;
         ambiguous = found && !is_completed_by(index, found_at, i);
@@ -151,7 +157,7 @@ static void *lookup(const kiln_library *library, const char *name, bool function
         error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_BIND, "the symbol's name is empty");
         return NULL;
     }
-    void *address = load_symbol_address(library->loaded, name);
+    void *address = address_of(library, name);
     if (!address && library->hot)
         address = library_hot_symbol(library, name, function);
     return address ? address : lookup_cxx(library, name, function, error);
@@ -189,7 +195,7 @@ kiln_status kiln_library_symbol(const kiln_library *library, size_t index, kiln_
                         .kind = from->kind <= KILN_SYMBOL_OTHER ? (kiln_symbol_kind)from->kind
                                                                 : KILN_SYMBOL_OTHER,
                         .size_bytes = from->size,
-                        .address = load_symbol_address(library->loaded, symbols->names[2 * index]),
+                        .address = address_of(library, symbols->names[2 * index]),
                         .weak = from->weak};
     result_write(symbol, &ours, sizeof ours);
     return KILN_OK;

@@ -208,3 +208,18 @@ bool spec_public_arguments(const kiln_spec *spec, string_list *list)
     }
     return true;
 }
+
+void spec_optimisation(const kiln_spec *spec, char level[4])
+{
+    strcpy(level, "-O2");
+    for (size_t i = 0; i < spec->argument_count; i++) {
+        const char *text = spec->arguments[i].text;
+        if (strncmp(text, "-O", 2) != 0)
+            continue;
+        char digit = text[2];
+        level[2] = digit >= '0' && digit <= '3'    ? digit
+                   : digit == '\0' || digit == 'g' ? '1'
+                   : digit == 'f'                  ? '3'
+                                                   : '2';
+    }
+}

@@ -75,6 +75,10 @@ const char *spec_source_language(const spec_source *source);
 /* Add a source's own arguments, but for its language. */
 bool spec_source_arguments(const spec_source *source, string_list *list);
 
+/* The level that the last of its arguments asks for, as "-O2"; what no level of LLVM's back end stands
+ * for is the nearest one. */
+void spec_optimisation(const kiln_spec *spec, char level[4]);
+
 kiln_spec *spec_copy(const kiln_spec *spec);
 
 /* The failure that an adder met, as this call's error; OK if there is none. */

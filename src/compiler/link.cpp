@@ -385,6 +385,7 @@ int make_output(LinkJob &job)
         return merge_objects(job.input_names, job.result.diagnostics,
                              all_are_archives(job.request));
     case OutputKind::Bitcode:
+    case OutputKind::RawBitcode:
         return merge_bitcode(job.input_names, job.result.diagnostics);
     case OutputKind::Archive:
         return write_archive(archive_inputs(job), job.result.diagnostics);

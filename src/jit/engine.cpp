@@ -14,6 +14,7 @@
 
 #include <dlfcn.h>
 #include <execinfo.h>
+#include <link.h>
 
 namespace kiln
 {
@@ -30,16 +31,43 @@ Error refuse(const Twine &text, std::errc code = std::errc::invalid_argument)
     return make_error<StringError>(text, std::make_error_code(code));
 }
 
-// A host in C has no run-time library of C++ loaded; code that asks for one gets it, as it would from
-// Clang's driver.
+// Its own definition, not one of the libraries that it needs.
+void *find_in_library(void *library, const char *name)
+{
+    Dl_info information;
+    link_map *map = nullptr;
+    void *address = dlsym(library, name);
+    bool is_own =
+        address &&
+        dladdr1(address, &information, reinterpret_cast<void **>(&map), RTLD_DL_LINKMAP) &&
+        map == library;
+    // Of a thread-local variable the loader knows no more than that.
+    EmulatedTls control;
+    return is_own || (address && runtime_describe_native_tls(address, control)) ? address : nullptr;
+}
+
+void *find_in_libm(const char *name)
+{
+    static void *library = dlopen("libm.so.6", RTLD_NOW | RTLD_LOCAL);
+    return library ? find_in_library(library, name) : nullptr;
+}
+
+// A host in C need have neither the run-time library of C++ loaded nor libm; code that asks for one of
+// them gets it.
 void *find_in_process(const char *name)
 {
-    if (void *address = dlsym(RTLD_DEFAULT, name))
+    // Not RTLD_DEFAULT, which would bind what it finds to the plugin, for good.
+    static void *program = dlopen(nullptr, RTLD_NOW);
+    if (void *address = dlsym(program, name))
         return address;
     StringRef text = name;
+    if (text.starts_with("_Unwind_") || text == "__stack_chk_fail") {
+        static void *unwinder = dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
+        return unwinder ? dlsym(unwinder, name) : nullptr;
+    }
     if (!text.starts_with("_Z") && !text.starts_with("__cxa_") && !text.starts_with("__gxx_") &&
         text != "__dynamic_cast" && text != "__once_proxy")
-        return nullptr;
+        return find_in_libm(name);
     static void *library = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL);
     return library ? dlsym(library, name) : nullptr;
 }
@@ -100,14 +128,23 @@ Error Engine::begin()
                                                   JITSymbolFlags::Exported};
     if (Error error = runtime_->define(orc::absoluteSymbols(std::move(symbols))))
         return error;
-    // Each engine has builtins of its own, within reach of its code.
-    auto own =
-        std::make_unique<jit_dylib>(jit_dylib{this, "kiln.runtime", runtime_, nullptr, {}, {}});
+    // Each engine has builtins of its own, within reach of its code; they use libc and libm.
+    auto own = std::make_unique<jit_dylib>();
+    own->engine = this;
+    own->name = "kiln.runtime";
+    own->own = runtime_;
+    own->last = &session_->createBareJITDylib("kiln.runtime.process");
+    runtime_->setLinkOrder({{runtime_, orc::JITDylibLookupFlags::MatchAllSymbols},
+                            {own->last, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly}},
+                           /*LinkAgainstThisJITDylibFirst=*/false);
     dylibs_.push_back(std::move(own));
+    if (auto process = add_process(*dylibs_.front()); !process)
+        return process.takeError();
     jit_input builtins = {.name = "builtins",
                           .bytes = builtins_archive().data(),
                           .size = builtins_archive().size(),
-                          .lazy = false};
+                          .lazy = false,
+                          .optimisation = 0};
     auto code = add(*dylibs_.front(), builtins);
     return code ? Error::success() : code.takeError();
 }
@@ -115,7 +152,7 @@ Error Engine::begin()
 Engine::~Engine()
 {
     for (auto &code : reverse(code_))
-        runtime_finalise(*code->traces);
+        finalise(*code);
     for (auto &code : code_)
         if (code->traces->owed.load(std::memory_order_acquire))
             hold(*code);
@@ -125,6 +162,7 @@ Engine::~Engine()
     for (auto &code : code_) {
         code->tracker = nullptr;
         code->units.clear(); // their trackers
+        code->definitions.clear();
         for (void *library : code->libraries)
             config_.host.close_library(library);
     }
@@ -209,12 +247,12 @@ Error Engine::set_search_order(jit_dylib &dylib, ArrayRef<jit_dylib *> order)
 
 // ---- adding ----
 
-jit_code &Engine::new_code(jit_dylib &dylib, StringRef name)
+jit_code &Engine::new_code(jit_dylib &dylib, StringRef name, bool last)
 {
     auto made = std::make_unique<jit_code>();
     made->dylib = &dylib;
     made->name = name.str();
-    made->tracker = dylib.own->createResourceTracker();
+    made->tracker = (last ? dylib.last : dylib.own)->createResourceTracker();
     made->traces = std::make_unique<Traces>();
     made->traces->handle = reinterpret_cast<Traces **>(slab_->new_word());
     *made->traces->handle = made->traces.get();
@@ -235,11 +273,17 @@ void Engine::forget(jit_code &code)
 }
 
 Error Engine::define(jit_code &code, std::unique_ptr<orc::MaterializationUnit> unit,
-                     orc::ResourceTrackerSP tracker)
+                     orc::ResourceTrackerSP tracker, Unit *of)
 {
     std::map<std::string, bool> symbols;
+    if (of)
+        unify(code, *unit, *of);
     std::set<std::string> weak;
+    std::vector<std::pair<orc::SymbolStringPtr, orc::SymbolLookupFlags>> definitions;
     for (const auto &[name, flags] : unit->getSymbols()) {
+        definitions.push_back({name, flags.hasMaterializationSideEffectsOnly()
+                                         ? orc::SymbolLookupFlags::WeaklyReferencedSymbol
+                                         : orc::SymbolLookupFlags::RequiredSymbol});
         if (flags.hasMaterializationSideEffectsOnly() || !flags.isExported())
             continue;
         symbols[(*name).str()] = flags.isCallable();
@@ -248,9 +292,43 @@ Error Engine::define(jit_code &code, std::unique_ptr<orc::MaterializationUnit> u
     }
     if (Error error = code.dylib->own->define(std::move(unit), std::move(tracker)))
         return error;
+    append_range(code.definitions, definitions);
     code.symbols.merge(symbols);
     code.weak.merge(weak);
     return Error::success();
+}
+
+bool Engine::is_defined_below(const jit_dylib &dylib, const std::string &name,
+                              std::set<const jit_dylib *> &seen) const
+{
+    for (const jit_dylib *below : dylib.order) {
+        if (!seen.insert(below).second)
+            continue;
+        bool is_there = any_of(code_, [&](const auto &code) {
+            return code->dylib == below && code->symbols.count(name);
+        });
+        if (is_there || is_defined_below(*below, name, seen))
+            return true;
+    }
+    return false;
+}
+
+// Weak data that a dylib of the search order has is left to it.
+void Engine::unify(jit_code &code, orc::MaterializationUnit &unit, Unit &of)
+{
+    if (code.dylib->order.empty())
+        return;
+    std::vector<orc::SymbolStringPtr> others;
+    for (const auto &[name, flags] : unit.getSymbols()) {
+        std::set<const jit_dylib *> seen;
+        if (flags.isWeak() && !flags.isCallable() &&
+            is_defined_below(*code.dylib, (*name).str(), seen))
+            others.push_back(name);
+    }
+    for (const orc::SymbolStringPtr &name : others) {
+        of.elsewhere.insert((*name).str());
+        unit.doDiscard(*code.dylib->own, name);
+    }
 }
 
 Error Engine::define_unit(jit_code &code, Unit &unit)
@@ -259,17 +337,20 @@ Error Engine::define_unit(jit_code &code, Unit &unit)
     unit.has_failed = false;
     by_key_[unit.tracker->getKeyUnsafe()] = {&code, &unit};
     if (unit.kind == Unit::Kind::LazyStubs)
-        return define(code, unit.lazy->stubs_unit(*session_), unit.tracker);
+        return define(code, unit.lazy->stubs_unit(*session_), unit.tracker, &unit);
     if (unit.kind == Unit::Kind::LazyData)
-        return define(code, unit.lazy->data_unit(*session_), unit.tracker);
+        return define(code, unit.lazy->data_unit(*session_), unit.tracker, &unit);
     if (unit.kind != Unit::Kind::Module) {
         auto made = make_object_unit(*this, *session_, *unit.bytes, unit.kind == Unit::Kind::Image);
-        return made ? define(code, std::move(*made), unit.tracker) : made.takeError();
+        if (!made)
+            return made.takeError();
+        read_object_sizes(unit.bytes->getMemBufferRef(), code.sizes);
+        return define(code, std::move(*made), unit.tracker, &unit);
     }
     auto module = ir_read(unit.bytes->getBufferIdentifier(), unit.bytes->getBuffer(), *machine_);
-    return module
-               ? define(code, make_module_unit(*this, *session_, std::move(*module)), unit.tracker)
-               : module.takeError();
+    return module ? define(code, make_module_unit(*this, *session_, std::move(*module)),
+                           unit.tracker, &unit)
+                  : module.takeError();
 }
 
 Error Engine::add_unit(jit_code &code, Unit::Kind kind, MemoryBufferRef bytes, LazyModule *lazy)
@@ -320,6 +401,7 @@ Error Engine::add_lazy(jit_code &code, const jit_input &input)
         return module.takeError();
     code.lazy.push_back(std::move(*module));
     LazyModule *lazy = code.lazy.back().get();
+    lazy->read_sizes(code.sizes);
     Error error = add_unit(code, Unit::Kind::LazyStubs, MemoryBufferRef("", code.name), lazy);
     return error ? std::move(error)
                  : add_unit(code, Unit::Kind::LazyData, MemoryBufferRef("", code.name), lazy);
@@ -387,7 +469,7 @@ Expected<jit_code *> Engine::add_shared_library(jit_dylib &dylib, const char *pa
         return refuse(dlerror(), std::errc::no_such_file_or_directory);
     jit_code &code = new_code(dylib, path);
     // Kept open for good: code that was removed may have left pointers into it.
-    auto find = [handle](const char *name) { return dlsym(handle, name); };
+    auto find = [handle](const char *name) { return find_in_library(handle, name); };
     use_generator(code, *dylib.own, std::make_unique<AddressGenerator>(find, code.tracker));
     return &code;
 }
@@ -395,10 +477,7 @@ Expected<jit_code *> Engine::add_shared_library(jit_dylib &dylib, const char *pa
 Expected<jit_code *> Engine::add_process(jit_dylib &dylib)
 {
     std::lock_guard<std::recursive_mutex> lock(link_mutex_);
-    jit_code &code = new_code(dylib, "process");
-    by_key_.erase(code.tracker->getKeyUnsafe());
-    code.tracker = dylib.last->createResourceTracker();
-    by_key_[code.tracker->getKeyUnsafe()] = {&code, nullptr};
+    jit_code &code = new_code(dylib, "process", /*last=*/true);
     use_generator(code, *dylib.last,
                   std::make_unique<AddressGenerator>(find_in_process, code.tracker));
     return &code;
@@ -420,12 +499,26 @@ Expected<jit_code *> Engine::add_library(jit_dylib &dylib, StringRef name, void 
 }
 
 Expected<jit_code *> Engine::add_symbols(jit_dylib &dylib, StringRef name,
-                                         ArrayRef<jit_symbol> symbols)
+                                         ArrayRef<jit_symbol> symbols, bool last)
 {
     std::lock_guard<std::recursive_mutex> lock(link_mutex_);
     if (dylib.by_name.count(name.str()))
         return refuse("dylib '" + dylib.name + "' has something of the name '" + name + "' already",
                       std::errc::file_exists);
+    if (last) {
+        StringMap<void *> addresses;
+        for (const jit_symbol &symbol : symbols)
+            addresses[symbol.name] = symbol.address;
+        jit_code &code = new_code(dylib, name, /*last=*/true);
+        // libc's own names are not the host's to lend.
+        auto find = [addresses,
+                     libc = dlopen("libc.so.6", RTLD_NOW)](const char *symbol) -> void * {
+            void *address = addresses.lookup(symbol);
+            return address && !find_in_library(libc, symbol) ? address : nullptr;
+        };
+        use_generator(code, *dylib.last, std::make_unique<AddressGenerator>(find, code.tracker));
+        return &code;
+    }
     orc::SymbolMap map;
     for (const jit_symbol &symbol : symbols)
         map[session_->intern(symbol.name)] = {orc::ExecutorAddr::fromPtr(symbol.address),
@@ -455,9 +548,71 @@ Expected<jit_code *> Engine::add_promise(jit_dylib &dylib, StringRef name,
     return &code;
 }
 
+// ---- linking at once ----
+
+Error Engine::link_names(const orc::JITDylibSearchOrder &order, orc::SymbolLookupSet names)
+{
+    auto found = look_up(order, std::move(names));
+    revive();
+    if (found)
+        return Error::success();
+    // All that are missing are told together, whether code needs them already or not.
+    return handleErrors(found.takeError(), [&](const orc::SymbolsNotFound &missing) {
+        for (const auto &name : missing.getSymbols())
+            missing_.insert((*name).str());
+        return refuse("");
+    });
+}
+
+Error Engine::link(jit_code &code)
+{
+    Error error = Error::success();
+    {
+        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        orc::SymbolLookupSet names, undefined;
+        for (const auto &[name, flags] : code.definitions)
+            names.add(name, flags);
+        names.sortByAddress();
+        names.removeDuplicates();
+        // Of lazy code, all that it may ever need; before anything of it runs.
+        for (auto &lazy : code.lazy)
+            for (const std::string &name : lazy->undefined())
+                undefined.add(session_->intern(name));
+        undefined.sortByAddress();
+        undefined.removeDuplicates();
+        orc::JITDylibSearchOrder order;
+        code.dylib->own->withLinkOrderDo([&](const orc::JITDylibSearchOrder &own) { order = own; });
+        if (!undefined.empty())
+            error = link_names(order, std::move(undefined));
+        if (!error && !names.empty())
+            error = link_names({{code.dylib->own, orc::JITDylibLookupFlags::MatchAllSymbols}},
+                               std::move(names));
+    }
+    run_initialisers(/*wait=*/true);
+    return error;
+}
+
+bool Engine::defines(const jit_dylib &dylib, StringRef name)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    return any_of(code_, [&](const auto &code) {
+        return code->dylib == &dylib && code->symbols.count(name.str());
+    });
+}
+
 // ---- removing ----
 
-kiln_status Engine::remove(jit_code &code, std::string &reason)
+void Engine::remove_dylib(jit_dylib &dylib)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    report(session_->removeJITDylibs({dylib.own, dylib.last}));
+    erase_if(code_, [&](const auto &code) { return code->dylib == &dylib; });
+    for (auto &other : dylibs_)
+        erase(other->order, &dylib);
+    erase_if(dylibs_, [&](const auto &other) { return other.get() == &dylib; });
+}
+
+kiln_status Engine::remove(jit_code &code, std::string &reason, bool anyway)
 {
     std::unique_lock<std::recursive_mutex> lock(link_mutex_);
     release_departed();
@@ -466,21 +621,25 @@ kiln_status Engine::remove(jit_code &code, std::string &reason)
         return KILN_OK;
     }
     settle_references();
-    for (jit_code *user : code.users)
+    for (jit_code *user : anyway ? std::set<jit_code *>() : code.users)
         reason += (reason.empty() ? "" : ", ") + ("'" + user->name + "'");
     if (!reason.empty()) {
         reason = "'" + code.name + "' is in use: " + reason + " refers to it";
         return KILN_REFUSED;
     }
-    if (is_running(code)) {
+    if (!anyway && is_running(code)) {
         reason = "'" + code.name + "' is in use: this thread is running it";
         return KILN_REFUSED;
     }
+    // A thread that owes a destructor may use what others have to destroy. Functions that are compiled
+    // at their first call cannot be compiled later.
+    bool is_delayed = code.traces->owed.load(std::memory_order_acquire) != 0 && code.lazy.empty();
     // Handlers may call Kiln, from any thread.
     lock.unlock();
     {
         std::lock_guard<std::recursive_mutex> running(run_mutex_);
-        runtime_finalise(*code.traces);
+        if (!is_delayed)
+            finalise(code);
     }
     lock.lock();
     bool is_owed = code.traces->owed.load(std::memory_order_acquire) != 0;
@@ -501,6 +660,7 @@ kiln_status Engine::remove(jit_code &code, std::string &reason)
         by_key_.erase(unit->tracker->getKeyUnsafe());
     }
     code.units.clear();
+    code.definitions.clear();
     code.lazy.clear();
     report(code.tracker->remove());
     for (auto &linked : code.linked)
@@ -525,6 +685,21 @@ kiln_status Engine::remove(jit_code &code, std::string &reason)
     return KILN_PENDING;
 }
 
+void Engine::finalise(jit_code &code)
+{
+    std::vector<Linked *> linked;
+    for (const auto &object : code.linked)
+        linked.push_back(object.get());
+    runtime_finalise(*code.traces, linked);
+}
+
+bool Engine::has_departed(const jit_code *code)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    release_departed();
+    return none_of(departed_, [&](const auto &other) { return other.get() == code; });
+}
+
 void Engine::hold(const jit_code &code)
 {
     for (const auto &linked : code.linked)
@@ -537,6 +712,7 @@ void Engine::release_departed()
     erase_if(departed_, [&](const auto &code) {
         if (code->traces->owed.load(std::memory_order_acquire))
             return false;
+        finalise(*code);
         for (const auto &linked : code->linked)
             slab_->let_go(linked->begin);
         slab_->free_word(reinterpret_cast<void **>(code->traces->handle));
@@ -603,6 +779,13 @@ void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked
 const void *Engine::handle(orc::ResourceKey key)
 {
     return by_key_.at(key).code->traces->handle;
+}
+
+bool Engine::is_elsewhere(orc::ResourceKey key, StringRef name)
+{
+    auto owner = by_key_.find(key);
+    return owner != by_key_.end() && owner->second.unit &&
+           owner->second.unit->elsewhere.count(name);
 }
 
 void Engine::failed(orc::ResourceKey key)
@@ -836,18 +1019,23 @@ void Engine::load_image(std::unique_ptr<orc::MaterializationResponsibility> resp
 // ---- what there is ----
 
 void Engine::visit(jit_dylib &dylib,
-                   function_ref<bool(const std::string &, bool, bool, void *)> visit)
+                   function_ref<bool(const std::string &, bool, bool, uint64_t)> visit)
 {
-    std::map<std::string, std::pair<bool, bool>> all;
+    struct Kind {
+        bool is_function, is_weak;
+        uint64_t size;
+    };
+    std::map<std::string, Kind> all;
     {
         std::lock_guard<std::recursive_mutex> lock(link_mutex_);
         for (const auto &code : code_)
             if (code->dylib == &dylib)
                 for (const auto &[name, is_function] : code->symbols)
-                    all[name] = {is_function, code->weak.count(name) != 0};
+                    all[name] = {is_function, code->weak.count(name) != 0,
+                                 code->sizes.lookup(name)};
     }
     for (const auto &[name, kind] : all)
-        if (!visit(name, kind.first, kind.second, nullptr))
+        if (!visit(name, kind.is_function, kind.is_weak, kind.size))
             return;
 }
 

@@ -38,6 +38,7 @@ struct Unit {
     std::unique_ptr<llvm::MemoryBuffer>
         bytes; // until it is linked: a link that fails can be tried again
     bool has_failed = false;
+    std::set<std::string, std::less<>> elsewhere; // weak data that a dylib of the search order has
 };
 
 } // namespace kiln
@@ -55,6 +56,9 @@ struct jit_code {
     llvm::orc::JITDylib *generator_dylib = nullptr;
     std::map<std::string, bool> symbols; // that it defines, or can; whether it is a function
     std::set<std::string> weak;
+    llvm::StringMap<uint64_t> sizes; // of symbols, in bytes
+    // All that its units define, those that only run constructors too.
+    std::vector<std::pair<llvm::orc::SymbolStringPtr, llvm::orc::SymbolLookupFlags>> definitions;
     std::unique_ptr<kiln::Traces> traces;
     std::vector<std::unique_ptr<kiln::Linked>> linked; // in the order of their links
     std::set<jit_code *> users;                        // other code that refers to it
@@ -86,15 +90,20 @@ class Engine : public LinkObserver
     llvm::Expected<jit_code *> add_process(jit_dylib &dylib);
     llvm::Expected<jit_code *> add_library(jit_dylib &dylib, llvm::StringRef name, void *library);
     llvm::Expected<jit_code *> add_symbols(jit_dylib &dylib, llvm::StringRef name,
-                                           llvm::ArrayRef<jit_symbol> symbols);
+                                           llvm::ArrayRef<jit_symbol> symbols, bool last);
     llvm::Expected<jit_code *> add_promise(jit_dylib &dylib, llvm::StringRef name,
                                            std::set<std::string> symbols,
                                            std::function<llvm::Error()> make);
-    // REFUSED with a reason, or PENDING, or OK.
-    kiln_status remove(jit_code &code, std::string &reason);
+    // REFUSED with a reason, or PENDING, or OK. anyway: whoever refers to it.
+    kiln_status remove(jit_code &code, std::string &reason, bool anyway);
+    // Whether code whose removal was PENDING is gone by now.
+    bool has_departed(const jit_code *code);
+    void remove_dylib(jit_dylib &dylib);
+    llvm::Error link(jit_code &code);
+    bool defines(const jit_dylib &dylib, llvm::StringRef name);
     llvm::Expected<void *> lookup(jit_dylib &dylib, llvm::StringRef name);
     void visit(jit_dylib &dylib,
-               llvm::function_ref<bool(const std::string &, bool, bool, void *)> visit);
+               llvm::function_ref<bool(const std::string &, bool, bool, uint64_t)> visit);
     size_t memory() const
     {
         return slab_->used();
@@ -126,7 +135,8 @@ class Engine : public LinkObserver
     explicit Engine(const jit_config &config) : config_(config) {}
 
     llvm::Error begin();
-    jit_code &new_code(jit_dylib &dylib, llvm::StringRef name);
+    // last: of what stands behind all other dylibs.
+    jit_code &new_code(jit_dylib &dylib, llvm::StringRef name, bool last = false);
     void forget(jit_code &code);
     llvm::Error add_object(jit_code &code, llvm::MemoryBufferRef object);
     llvm::Error add_archive(jit_code &code, llvm::StringRef bytes);
@@ -137,10 +147,15 @@ class Engine : public LinkObserver
     llvm::Expected<void *> link_lazy(LazyModule &module, size_t index, void **&slots);
     llvm::Error define_unit(jit_code &code, Unit &unit);
     llvm::Error define(jit_code &code, std::unique_ptr<llvm::orc::MaterializationUnit> unit,
-                       llvm::orc::ResourceTrackerSP tracker);
+                       llvm::orc::ResourceTrackerSP tracker, Unit *of = nullptr);
+    void unify(jit_code &code, llvm::orc::MaterializationUnit &unit, Unit &of);
+    bool is_defined_below(const jit_dylib &dylib, const std::string &name,
+                          std::set<const jit_dylib *> &seen) const;
     void revive();
     void use_generator(jit_code &code, llvm::orc::JITDylib &dylib,
                        std::unique_ptr<llvm::orc::DefinitionGenerator> generator);
+    llvm::Error link_names(const llvm::orc::JITDylibSearchOrder &order,
+                           llvm::orc::SymbolLookupSet names);
     llvm::Expected<llvm::orc::SymbolMap> look_up(const llvm::orc::JITDylibSearchOrder &order,
                                                  llvm::orc::SymbolLookupSet names);
     void load_image(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
@@ -149,10 +164,12 @@ class Engine : public LinkObserver
     void add_in_order(Linked *linked, std::vector<Linked *> &order);
     // wait: for those that another thread is running, too.
     void run_initialisers(bool wait);
+    void finalise(jit_code &code);
     void hold(const jit_code &code);
     void release_departed();
 
     const void *handle(llvm::orc::ResourceKey key) override;
+    bool is_elsewhere(llvm::orc::ResourceKey key, llvm::StringRef name) override;
     void failed(llvm::orc::ResourceKey key) override;
     void linked(llvm::orc::ResourceKey key, llvm::StringRef name,
                 std::unique_ptr<Linked> linked) override;

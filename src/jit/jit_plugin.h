@@ -105,18 +105,29 @@ typedef struct jit_plugin {
     /* library: for jit_host's functions; the code owns it once this has succeeded. */
     kiln_status (*add_library)(jit_dylib *dylib, const char *name, void *library, jit_code **code,
                                kiln_error **error);
+    /* last: they give way to all definitions of the dylib. */
     kiln_status (*add_symbols)(jit_dylib *dylib, const char *name, const jit_symbol *symbols,
-                               size_t count, jit_code **code, kiln_error **error);
+                               size_t count, bool last, jit_code **code, kiln_error **error);
     /* The promise's data is the plugin's from here on, whatever comes of it. */
     kiln_status (*add_promise)(jit_dylib *dylib, const jit_promise *promise, jit_code **code,
                                kiln_error **error);
     kiln_status (*remove)(jit_code *code, kiln_error **error);
+    /* Whether code whose removal was PENDING is gone by now. */
+    bool (*has_departed)(jit_engine *engine, const jit_code *code);
+    /* As remove, whoever refers to it; OK or PENDING. */
+    kiln_status (*remove_anyway)(jit_code *code);
+    /* A dylib from which everything was removed. */
+    void (*remove_dylib)(jit_dylib *dylib);
+    kiln_status (*link)(jit_code *code, kiln_error **error);
+    /* The dylib's own definition; false: it has none. */
+    bool (*lookup_own)(jit_dylib *dylib, const char *name, void **address);
+    /* The calling thread's variable, of the address of "__emutls_v.NAME". */
+    void *(*thread_local_address)(void *control);
     kiln_status (*lookup)(jit_dylib *dylib, const char *name, void **address, kiln_error **error);
-    /* Call back for every symbol that is defined, sorted by name; address: NULL where it is not linked
-     * yet. */
+    /* Call back for every symbol that is defined, sorted by name. size: in bytes; 0: not known. */
     kiln_status (*visit)(jit_dylib *dylib,
                          bool (*visit)(void *data, const char *name, bool is_function, bool weak,
-                                       void *address),
+                                       uint64_t size),
                          void *data, kiln_error **error);
     void *(*host_data)(jit_dylib *dylib); /* jit_host.data */
     size_t (*memory)(jit_engine *engine); /* bytes that code and data take */

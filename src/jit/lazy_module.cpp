@@ -2,6 +2,7 @@
 #include "jit/lazy_module.h"
 #include "jit/engine.h"
 #include "jit/ir_code.h"
+#include "jit/processor_stubs.h"
 
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/ExecutionEngine/Orc/Mangling.h"
@@ -138,8 +139,11 @@ class LazyModule::Copier : public ValueMaterializer
         AttributeList attributes = function.getAttributes();
         made->setCallingConv(function.getCallingConv());
         made->setAttributes(attributes);
-        if (with_inlined_ && is_own(function) && function.hasFnAttribute(Attribute::AlwaysInline)) {
-            made->setLinkage(GlobalValue::InternalLinkage);
+        bool is_inlined = is_own(function) && function.hasFnAttribute(Attribute::AlwaysInline);
+        bool can_be = function.hasAvailableExternallyLinkage();
+        if (with_inlined_ && (is_inlined || can_be)) {
+            made->setLinkage(can_be ? GlobalValue::AvailableExternallyLinkage
+                                    : GlobalValue::InternalLinkage);
             to_copy_.push_back({&function, made});
             return made;
         }
@@ -308,6 +312,36 @@ Error LazyModule::find_functions()
     }
     bodies_.resize(functions_.size());
     return Error::success();
+}
+
+void LazyModule::read_sizes(StringMap<uint64_t> &sizes) const
+{
+    for (const GlobalVariable &variable : module_->globals())
+        if (is_own(variable))
+            sizes[variable.getName()] =
+                module_->getDataLayout().getTypeAllocSize(variable.getValueType());
+}
+
+// The engine makes these for each object (link_passes.h).
+bool is_library_function(StringRef name)
+{
+    return any_of(library_functions,
+                  [&](const LibraryFunction &what) { return name == what.name; });
+}
+
+std::vector<std::string> LazyModule::undefined() const
+{
+    std::vector<std::string> names;
+    for (const Function &function : *module_)
+        if (function.isDeclaration() && !function.isIntrinsic() &&
+            !function.hasExternalWeakLinkage() && !is_library_function(function.getName()))
+            names.push_back(function.getName().str());
+    for (const GlobalVariable &variable : module_->globals())
+        if (variable.isDeclaration() && !variable.hasExternalWeakLinkage() &&
+            !variable.getName().starts_with("llvm.") && variable.getName() != "__dso_handle")
+            names.push_back(
+                ((variable.isThreadLocal() ? "__emutls_v." : "") + variable.getName()).str());
+    return names;
 }
 
 std::string LazyModule::body_name(size_t index) const

@@ -12,6 +12,7 @@
 #include "jit/lazy_stubs.h"
 
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ExecutionEngine/Orc/Core.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
@@ -46,6 +47,9 @@ class LazyModule
     generate_stubs(std::shared_ptr<llvm::orc::SymbolStringPool> names);
 
     void *resolve(size_t index);
+    void read_sizes(llvm::StringMap<uint64_t> &sizes) const;
+    // What it needs of others, in code that may never be called, too.
+    std::vector<std::string> undefined() const;
     std::string body_name(size_t index) const;
     const std::string &display_name(size_t index) const
     {

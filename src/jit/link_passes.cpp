@@ -89,6 +89,18 @@ Symbol &define_handle(LinkGraph &graph, const void *handle)
     return *symbol;
 }
 
+// Weak data of libraries that see each other is one.
+void leave_to_others(LinkGraph &graph, LinkObserver &observer, orc::ResourceKey key)
+{
+    std::vector<Symbol *> others;
+    for (Symbol *symbol : graph.defined_symbols())
+        if (symbol->hasName() && symbol->getLinkage() == jitlink::Linkage::Weak &&
+            observer.is_elsewhere(key, *symbol->getName()))
+            others.push_back(symbol);
+    for (Symbol *symbol : others)
+        graph.makeExternal(*symbol);
+}
+
 void make_library_functions(LinkGraph &graph, Symbol &handle)
 {
     for (const LibraryFunction &what : library_functions)
@@ -131,9 +143,12 @@ void read_lists(LinkGraph &graph, Linked &linked)
         if (!entry.list.is_of_end)
             linked.initialisers.push_back(
                 reinterpret_cast<void (*)(int, char **, char **)>(entry.function));
-    for (const Entry &entry : llvm::reverse(entries))
-        if (entry.list.is_of_end)
-            linked.finalisers.push_back(reinterpret_cast<void (*)()>(entry.function));
+    for (const Entry &entry : llvm::reverse(entries)) {
+        if (!entry.list.is_of_end)
+            continue;
+        linked.finalisers.push_back(reinterpret_cast<void (*)()>(entry.function));
+        linked.plain_count += entry.list.priority == last_priority;
+    }
 }
 
 void read_extent(LinkGraph &graph, Linked &linked)
@@ -180,13 +195,15 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
     }
     link->name = graph.getName();
     link->linked = std::make_unique<Linked>();
-    consumeError(responsibility.withResourceKeyDo(
-        [&](orc::ResourceKey key) { link->handle = observer_.handle(key); }));
-    passes.PrePrunePasses.insert(passes.PrePrunePasses.begin(), [link](LinkGraph &graph) -> Error {
-        keep_table_loads(graph);
-        make_library_functions(graph, define_handle(graph, link->handle));
-        return keep_lists(graph);
-    });
+    consumeError(responsibility.withResourceKeyDo([&](orc::ResourceKey key) { link->key = key; }));
+    link->handle = observer_.handle(link->key);
+    passes.PrePrunePasses.insert(
+        passes.PrePrunePasses.begin(), [this, link](LinkGraph &graph) -> Error {
+            leave_to_others(graph, observer_, link->key);
+            keep_table_loads(graph);
+            make_library_functions(graph, define_handle(graph, link->handle));
+            return keep_lists(graph);
+        });
     passes.PreFixupPasses.push_back([link](LinkGraph &graph) -> Error {
         for (Symbol *symbol : graph.external_symbols())
             link->linked->references.push_back(symbol->getAddress().toPtr<const void *>());

@@ -23,6 +23,8 @@ class LinkObserver
 {
   public:
     virtual ~LinkObserver() = default;
+    // Whether a weak definition of data gives way to another dylib's.
+    virtual bool is_elsewhere(llvm::orc::ResourceKey key, llvm::StringRef name) = 0;
     // The __dso_handle of its code.
     virtual const void *handle(llvm::orc::ResourceKey key) = 0;
     // It could not be linked, which was reported.
@@ -54,6 +56,7 @@ class LinkPasses : public llvm::orc::ObjectLinkingLayer::Plugin
   private:
     struct Link {
         std::string name;
+        llvm::orc::ResourceKey key = 0;
         std::unique_ptr<Linked> linked;
         const void *handle = nullptr;
     };

@@ -154,9 +154,10 @@ kiln_status add_library(jit_dylib *dylib, const char *name, void *library, jit_c
 }
 
 kiln_status add_symbols(jit_dylib *dylib, const char *name, const jit_symbol *symbols, size_t count,
-                        jit_code **code, kiln_error **error)
+                        bool last, jit_code **code, kiln_error **error)
 {
-    return give(dylib, dylib->engine->add_symbols(*dylib, name, {symbols, count}), code, error);
+    return give(dylib, dylib->engine->add_symbols(*dylib, name, {symbols, count}, last), code,
+                error);
 }
 
 kiln_status add_promise(jit_dylib *dylib, const jit_promise *promise, jit_code **code,
@@ -183,10 +184,50 @@ kiln_status remove_code(jit_code *code, kiln_error **error)
 {
     kiln::Engine &engine = *code->dylib->engine;
     std::string reason;
-    kiln_status status = engine.remove(*code, reason);
+    kiln_status status = engine.remove(*code, reason, /*anyway=*/false);
     return status == KILN_REFUSED
                ? engine.host().fail(error, status, KILN_PHASE_BIND, reason.c_str())
                : status;
+}
+
+kiln_status remove_anyway(jit_code *code)
+{
+    std::string reason;
+    return code->dylib->engine->remove(*code, reason, /*anyway=*/true);
+}
+
+bool has_departed(jit_engine *engine, const jit_code *code)
+{
+    return engine->engine->has_departed(code);
+}
+
+void remove_dylib(jit_dylib *dylib)
+{
+    dylib->engine->remove_dylib(*dylib);
+}
+
+kiln_status link_code(jit_code *code, kiln_error **error)
+{
+    Error failed = code->dylib->engine->link(*code);
+    return failed ? fail(*code->dylib->engine, std::move(failed), KILN_PHASE_BIND, error) : KILN_OK;
+}
+
+bool lookup_own(jit_dylib *dylib, const char *name, void **address)
+{
+    if (!dylib->engine->defines(*dylib, name))
+        return false;
+    auto found = dylib->engine->lookup(*dylib, name);
+    if (!found) {
+        consumeError(found.takeError());
+        return false;
+    }
+    *address = *found;
+    return true;
+}
+
+void *thread_local_address(void *control)
+{
+    return kiln::runtime_thread_local(control);
 }
 
 kiln_status lookup(jit_dylib *dylib, const char *name, void **address, kiln_error **error)
@@ -200,12 +241,12 @@ kiln_status lookup(jit_dylib *dylib, const char *name, void **address, kiln_erro
 
 kiln_status visit(jit_dylib *dylib,
                   bool (*callback)(void *data, const char *name, bool is_function, bool weak,
-                                   void *address),
+                                   uint64_t size),
                   void *data, kiln_error **)
 {
     dylib->engine->visit(*dylib,
-                         [&](const std::string &name, bool is_function, bool weak, void *address) {
-                             return callback(data, name.c_str(), is_function, weak, address);
+                         [&](const std::string &name, bool is_function, bool weak, uint64_t size) {
+                             return callback(data, name.c_str(), is_function, weak, size);
                          });
     return KILN_OK;
 }
@@ -234,6 +275,12 @@ const jit_plugin table = {
     .add_symbols = add_symbols,
     .add_promise = add_promise,
     .remove = remove_code,
+    .has_departed = has_departed,
+    .remove_anyway = remove_anyway,
+    .remove_dylib = remove_dylib,
+    .link = link_code,
+    .lookup_own = lookup_own,
+    .thread_local_address = thread_local_address,
     .lookup = lookup,
     .visit = visit,
     .host_data = host_data,

@@ -1,6 +1,8 @@
 // runtime.cpp - see runtime.h.
 #include "jit/runtime.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <cstdlib>
 #include <cstring>
 #include <link.h>
@@ -23,12 +25,24 @@ namespace kiln
 namespace
 {
 
+// ---- the beginning of a linked object ----
+
+int argument_count;
+char **arguments;
+
+// The loader tells constructors what main is given.
+__attribute__((constructor)) void keep_arguments(int count, char **values, char **)
+{
+    argument_count = count;
+    arguments = values;
+}
+
 // ---- the end of a linked object ----
 
 void run_finalisers(void *data)
 {
     auto *linked = static_cast<Linked *>(data);
-    for (void (*finaliser)() : linked->finalisers)
+    for (void (*finaliser)() : std::exchange(linked->finalisers, {}))
         finaliser();
 }
 
@@ -197,12 +211,23 @@ void runtime_initialise(Linked &linked)
     if (!linked.finalisers.empty())
         __cxa_atexit(run_finalisers, &linked, linked.traces->handle);
     for (auto initialiser : linked.initialisers)
-        initialiser(0, nullptr, environ);
+        initialiser(argument_count, arguments, environ);
 }
 
-void runtime_finalise(Traces &traces)
+void runtime_finalise(Traces &traces, llvm::ArrayRef<Linked *> linked)
 {
+    for (Linked *object : llvm::reverse(linked))
+        for (; object->is_initialised && object->plain_count; object->plain_count--) {
+            void (*finaliser)() = object->finalisers.front();
+            object->finalisers.erase(object->finalisers.begin());
+            finaliser();
+        }
     __cxa_finalize(traces.handle);
+}
+
+void *runtime_thread_local(void *control)
+{
+    return emulated_tls_address(static_cast<EmulatedTls *>(control));
 }
 
 llvm::ArrayRef<RuntimeSymbol> runtime_symbols()

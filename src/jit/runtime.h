@@ -29,7 +29,8 @@ struct Traces {
 struct Linked {
     std::vector<void (*)(int, char **, char **)> initialisers; // in the order of their calls
     std::vector<void (*)()> finalisers;                        // the same
-    std::vector<const void *> references;                      // addresses of what is not its own
+    size_t plain_count = 0;               // of the finalisers, the first, those without a priority
+    std::vector<const void *> references; // addresses of what is not its own
     Traces *traces = nullptr;
     std::vector<Linked *> needs;                 // those of them that the engine has linked
     const void *begin = nullptr, *end = nullptr; // of its code and data
@@ -39,8 +40,12 @@ struct Linked {
 
 // Run its initialisers, once, and have its finalisers run at the end. Without a lock of the engine's.
 void runtime_initialise(Linked &linked);
-// Run handlers and finalisers.
-void runtime_finalise(Traces &traces);
+// Run handlers and finalisers, as closing a library would: destructors without a priority, then what
+// was registered, then destructors with one.
+void runtime_finalise(Traces &traces, llvm::ArrayRef<Linked *> linked);
+
+// The calling thread's variable, of its control block.
+void *runtime_thread_local(void *control);
 
 // Functions that code gets instead of those of the process: name, address.
 struct RuntimeSymbol {

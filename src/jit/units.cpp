@@ -138,6 +138,20 @@ Expected<orc::SymbolLookupSet> undefined_symbols(orc::ExecutionSession &session,
     return names;
 }
 
+void read_object_sizes(MemoryBufferRef bytes, StringMap<uint64_t> &sizes)
+{
+    auto object = object::ELFObjectFile<object::ELF64LE>::create(bytes);
+    if (!object)
+        return consumeError(object.takeError());
+    for (const object::ELFSymbolRef &symbol : object->symbols()) {
+        auto name = symbol.getName();
+        if (!name)
+            consumeError(name.takeError());
+        else if (symbol.getBinding() != ELF::STB_LOCAL && symbol.getSize())
+            sizes[*name] = symbol.getSize();
+    }
+}
+
 bool uses_cxx(MemoryBufferRef bytes)
 {
     auto object = object::ELFObjectFile<object::ELF64LE>::create(bytes);

@@ -18,6 +18,8 @@ make_module_unit(Engine &engine, llvm::orc::ExecutionSession &session,
 // itself.
 llvm::Expected<llvm::orc::SymbolLookupSet> undefined_symbols(llvm::orc::ExecutionSession &session,
                                                              llvm::MemoryBufferRef object);
+// Of what it defines, in bytes.
+void read_object_sizes(llvm::MemoryBufferRef object, llvm::StringMap<uint64_t> &sizes);
 // Whether it needs the run-time library of C++.
 bool uses_cxx(llvm::MemoryBufferRef object);
 // Tell ORC the addresses of what an image has defined.

@@ -77,8 +77,10 @@ bool conformance_is_mapped(const void *address)
     CHECK(maps);
     while (!found && fgets(line, sizeof line, maps)) {
         uintptr_t start, end;
-        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &start, &end) == 2)
-            found = (uintptr_t)address - start < end - start;
+        char access[5];
+        /* Address space that is only reserved is nothing. */
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &start, &end, access) == 3)
+            found = (uintptr_t)address - start < end - start && strcmp(access, "---p") != 0;
     }
     fclose(maps);
     return found;
@@ -123,8 +125,11 @@ static kiln_library *load(const char *name, kiln_visibility visibility)
     kiln_error *error;
     kiln_report report = {.size = sizeof report};
     char *engine = setting("engine");
-    kiln_load_options options = {
-        .size = sizeof options, .visibility = visibility, .engine = engine, .hot = hot_mode()};
+    kiln_load_options options = {.size = sizeof options,
+                                 .visibility = visibility,
+                                 .engine = engine,
+                                 .lazy = setting_is("lazy", "yes"),
+                                 .hot = hot_mode()};
     kiln_status status = kiln_library_load(conformance_session(), name, &options, &library, &error);
     free(engine);
     CHECK_STATUS(status, KILN_OK, &error);

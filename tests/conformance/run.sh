@@ -30,6 +30,19 @@ fi
 expected=expected.txt
 case $CONFORMANCE_MODE in
 *hot=*) [ ! -e expected.hot.txt ] || expected=expected.hot.txt ;;
+*engine=jit*)
+    [ ! -e expected.jit.txt ] || expected=expected.jit.txt
+    case $CONFORMANCE_MODE in
+    *lazy=yes*) [ ! -e expected.jit-lazy.txt ] || expected=expected.jit-lazy.txt ;;
+    esac
+    # What cannot be: see differences-jit.txt, beside this file.
+    for mode in jit lazy; do
+        if [ -e "not-$mode.txt" ] && echo "$CONFORMANCE_MODE" | grep -q "$mode"; then
+            echo "skipped: $(cat "not-$mode.txt")" >&2
+            exit 77
+        fi
+    done
+    ;;
 esac
 
 # Run the host once in the mode given; its standard output must be the expected one.

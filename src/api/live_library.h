@@ -1,0 +1,28 @@
+/* live_library.h - libraries that the engine for live code has loaded: kiln_load_options.engine "jit".
+ *
+ * Each is a dylib of its session's JIT. Its dependencies are libraries of the image engine. What needs
+ * a linker - objects, archives and shared libraries among its sources, -l and packages, global
+ * visibility - goes to the image engine, and its report says so. */
+#ifndef KILN_API_LIVE_LIBRARY_H
+#define KILN_API_LIVE_LIBRARY_H
+
+#include "api/session.h"
+
+/* Whether the engine for live code can load it. */
+bool live_is_possible(const kiln_spec *spec, const bind_options *options);
+/* Compile it, for live_load; any thread. */
+kiln_status live_compile(kiln_session *session, const kiln_spec *spec, const bind_options *options,
+                         const build_context *context, kiln_outputs **outputs, kiln_error **error);
+/* Load it, on this thread, constructors included. spec is copied; outputs are taken over. */
+kiln_status live_load(kiln_session *session, const kiln_spec *spec, const bind_options *options,
+                      kiln_outputs *outputs, int64_t begin_ns, const event_sink *events,
+                      kiln_library **library, kiln_error **error);
+/* Its own definition of that name, linker's alone; NULL: none. */
+void *live_address(const kiln_library *library, const char *name);
+/* Remove its code. PENDING: as kiln_jit_remove; *pending is for live_has_departed. */
+kiln_status live_close(kiln_library *library, const void **pending);
+bool live_has_departed(kiln_session *session, const void *pending);
+/* The session's JIT, after all of its libraries are closed. */
+void live_end(kiln_session *session);
+
+#endif
