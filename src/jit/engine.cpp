@@ -905,11 +905,15 @@ Expected<void *> Engine::link_lazy(LazyModule &module, size_t index, void **&slo
         {module.code().dylib->own, orc::JITDylibLookupFlags::MatchAllSymbols}};
     orc::SymbolStringPtr body = session_->intern(module.body_name(index)),
                          first_slot = session_->intern(module.slots_name());
-    auto object = module.generate(index);
-    if (!object)
-        return object.takeError();
-    if (Error error = add_unit(module.code(), Unit::Kind::Object, (*object)->getMemBufferRef()))
-        return error;
+    // A body that could not be linked waits for what it lacks.
+    if (!module.is_generated(index)) {
+        auto object = module.generate(index);
+        if (!object)
+            return object.takeError();
+        if (Error error = add_unit(module.code(), Unit::Kind::Object, (*object)->getMemBufferRef()))
+            return error;
+        module.set_generated(index);
+    }
     auto found = look_up(own, orc::SymbolLookupSet({body, first_slot}));
     revive();
     if (!found)

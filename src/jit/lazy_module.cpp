@@ -311,6 +311,7 @@ Error LazyModule::find_functions()
         stubs_[found->second].aliases.push_back(alias.getName().str());
     }
     bodies_.resize(functions_.size());
+    generated_.resize(functions_.size());
     return Error::success();
 }
 

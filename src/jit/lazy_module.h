@@ -51,6 +51,14 @@ class LazyModule
     // What it needs of others, in code that may never be called, too.
     std::vector<std::string> undefined() const;
     std::string body_name(size_t index) const;
+    bool is_generated(size_t index) const
+    {
+        return generated_[index];
+    }
+    void set_generated(size_t index)
+    {
+        generated_[index] = true;
+    }
     const std::string &display_name(size_t index) const
     {
         return stubs_[index].name;
@@ -91,6 +99,7 @@ class LazyModule
     std::vector<llvm::Function *> functions_;
     std::vector<Stub> stubs_; // of functions_
     std::vector<void *> bodies_;
+    std::vector<bool> generated_;
     // Tables of labels, which belong to the function whose labels they are.
     llvm::DenseMap<const llvm::GlobalVariable *, const llvm::Function *> label_tables_;
     void **slots_ = nullptr;

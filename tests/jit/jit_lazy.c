@@ -1,0 +1,230 @@
+/* jit_lazy.c - what is compiled only when it is needed: sources when a symbol is, functions when they are
+ * called. */
+#include "live.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static kiln_spec *spec_of_text(const char *name, const char *path, const char *text)
+{
+    kiln_spec *spec = kiln_spec_create(name);
+    kiln_spec_add_memory_source(spec, path, text, strlen(text), NULL);
+    return spec;
+}
+
+static void promise(live *l, kiln_jit_dylib *dylib, const char *name, const char *text,
+                    const char *const *symbols, bool lazy_functions)
+{
+    kiln_error *error;
+    const kiln_jit_spec_options options = {
+        .size = sizeof options, .lazy_functions = lazy_functions, .symbols = symbols};
+    kiln_spec *spec = spec_of_text(name, "s.c", text);
+    (void)l;
+    CHECK_STATUS(kiln_jit_add_spec(dylib, spec, &options, NULL, &error), KILN_OK, &error);
+    kiln_spec_destroy(spec);
+}
+
+/* Nothing is compiled until somebody needs it; what is wrong with it is told then, to whom it is. */
+TEST(promised_sources)
+{
+    live l;
+    live_begin(&l);
+    promise(&l, l.dylib, "one", "int helper(int); int one(void) { return helper(20) + 1; }",
+            (const char *const[]){"one", NULL}, false);
+    promise(&l, l.dylib, "helper", "int helper(int x) { return x * 2; }",
+            (const char *const[]){"helper", NULL}, true);
+    promise(&l, l.dylib, "broken", "int broken(void) { return oops; }",
+            (const char *const[]){"broken", NULL}, false);
+    live_fails(l.dylib, "nothing", KILN_NOT_FOUND);
+    CHECK_INT(live_int(&l, "one"), 41);
+    char *text = live_fails(l.dylib, "broken", KILN_INVALID_ARGUMENT);
+    CHECK_CONTAINS(text, "undeclared identifier 'oops'");
+    CHECK_INT(live_int(&l, "one"), 41);
+    live_end(&l);
+}
+
+/* Where nobody says what it defines, it is compiled for a name that nobody else has. */
+TEST(a_promise_without_a_list)
+{
+    live l;
+    live_begin(&l);
+    promise(&l, l.dylib, "any",
+            "#include <string.h>\nint any(void) { return (int)strlen(\"three\"); }", NULL, true);
+    live_add(&l, KILN_OUTPUT_OBJECT, "a.c",
+             "int any(void); int abs(int); int run(void) { return any() + abs(-2); }");
+    CHECK_INT(live_int(&l, "run"), 7);
+    live_end(&l);
+}
+
+/* A function has one address, before and after it is compiled, for all who take it. */
+TEST(one_address)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    made input = live_compile(&l, KILN_OUTPUT_RAW_BITCODE, "a.c",
+                              "static int own(void) { return 5; }\n"
+                              "int shared(void) { return own(); }\n"
+                              "int (*table[])(void) = {shared, own};\n"
+                              "int (*get(int i))(void) { return i ? own : shared; }\n"
+                              "int same(void) { return table[0] == shared && table[1] == own; }\n",
+                              NULL);
+    CHECK_STATUS(kiln_jit_add_lazy(l.dylib, "a", input.bytes, input.size, "-O2", NULL, &error),
+                 KILN_OK, &error);
+    live_add(&l, KILN_OUTPUT_OBJECT, "b.c",
+             "int shared(void); int (*mine(void))(void) { return shared; }");
+    kiln_function before = kiln_jit_function(l.dylib, "shared", NULL);
+    int (**table)(void) = live_data(&l, "table");
+    CHECK(table[0] == (int (*)(void))before);
+    CHECK_INT(live_int(&l, "same"), 1);
+    CHECK_INT(live_int(&l, "shared"), 5);
+    CHECK(kiln_jit_function(l.dylib, "shared", NULL) == before);
+    int (*(*mine)(void))(void) = (int (*(*)(void))(void))kiln_jit_function(l.dylib, "mine", NULL);
+    int (*(*get)(int))(void) = (int (*(*)(int))(void))kiln_jit_function(l.dylib, "get", NULL);
+    CHECK(mine() == table[0] && get(0) == table[0] && get(1) == table[1]);
+    CHECK_INT(table[1](), 5);
+    live_end(&l);
+}
+
+/* Every kind of argument survives the compilation that the first call makes. */
+TEST(arguments_are_kept)
+{
+    live l;
+    kiln_error *error;
+    static const char text[] =
+        "typedef float v8 __attribute__((vector_size(32)));\n"
+        "#include <stdarg.h>\n"
+        "struct big { long a[5]; }; struct pair { double d; long l; };\n"
+        "__attribute__((noinline)) static struct pair f(int a, long b, double c, struct big d, "
+        "char e, "
+        "float g, long h, long i, long j, long k, double m) {\n"
+        "  return (struct pair){c + g + m + (double)d.a[4], a + b + e + h + i + j + k}; }\n"
+        "__attribute__((noinline)) static double va(int n, ...) { va_list l; va_start(l, n); "
+        "double s = 0;\n"
+        "  for (int i = 0; i < n; i++) s += i % 2 ? va_arg(l, double) : va_arg(l, long); "
+        "va_end(l); return "
+        "s; }\n"
+        "__attribute__((noinline, target(\"avx\"))) static v8 wide(v8 a, v8 b) { return a * b; }\n"
+        "__attribute__((target(\"avx\"))) static int vectors(void) { v8 a = {1, 2, 3, 4, 5, 6, 7, "
+        "8}, r = "
+        "wide(a, a); return (int)(r[0] + r[7]); }\n"
+        "int run(void) { struct big d = {{1, 2, 3, 4, 5}};\n"
+        "  struct pair p = f(1, 2, 0.5, d, 3, 1.5f, 4, 5, 6, 7, 2.0);\n"
+        "  int r = (int)(p.d * 10) + (int)p.l * 1000 + (int)va(4, 1L, 2.5, 3L, 4.5);\n"
+        "  return r * 100 + (__builtin_cpu_supports(\"avx\") ? vectors() : 65); }\n";
+    live_begin(&l);
+    made input = live_compile(&l, KILN_OUTPUT_RAW_BITCODE, "a.c", text, NULL);
+    CHECK_STATUS(kiln_jit_add_lazy(l.dylib, "a", input.bytes, input.size, "-O2", NULL, &error),
+                 KILN_OK, &error);
+    CHECK_INT(live_int(&l, "run"), (28 * 1000 + 90 + 11) * 100 + 65);
+    live_end(&l);
+}
+
+static char failed_function[64], failed_message[256];
+static int instead(void)
+{
+    return -7;
+}
+static kiln_function on_failure(const char *function, const char *message, void *data)
+{
+    CHECK(data == failed_function);
+    snprintf(failed_function, sizeof failed_function, "%s", function);
+    snprintf(failed_message, sizeof failed_message, "%s", message);
+    return (kiln_function)instead;
+}
+
+/* A function that cannot be made when it is called: the host says what happens, and the next call tries
+ * again. */
+TEST(a_call_that_fails)
+{
+    live l = {.session = session_create(scratch("cache"), NULL)};
+    kiln_error *error;
+    const kiln_jit_options options = {
+        .size = sizeof options, .call_failed = on_failure, .call_failed_data = failed_function};
+    CHECK_STATUS(kiln_jit_create(l.session, &options, &l.jit, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "main", NULL, &l.dylib, &error), KILN_OK, &error);
+    made input = live_compile(&l, KILN_OUTPUT_RAW_BITCODE, "a.c",
+                              "int later(void); int works(void) { return 1; }\n"
+                              "int needs(void) { return later() + 1; }\n",
+                              NULL);
+    CHECK_STATUS(kiln_jit_add_lazy(l.dylib, "a", input.bytes, input.size, NULL, NULL, &error),
+                 KILN_OK, &error);
+    CHECK_INT(live_int(&l, "works"), 1);
+    CHECK_INT(live_int(&l, "needs"), -7);
+    CHECK_TEXT(failed_function, "needs");
+    CHECK_CONTAINS(failed_message, "'later'");
+    live_add(&l, KILN_OUTPUT_OBJECT, "b.c", "int later(void) { return 40; }");
+    CHECK_INT(live_int(&l, "needs"), 41);
+    live_end(&l);
+}
+
+enum { threads = 8, functions = 60 };
+static live *shared;
+static void *call_all(void *data)
+{
+    (void)data;
+    long sum = 0;
+    for (int i = 0; i < functions; i++)
+        sum += live_int(shared, text_of("f%d", i));
+    return (void *)sum;
+}
+
+TEST(threads_call_first)
+{
+    live l;
+    kiln_error *error;
+    pthread_t workers[threads];
+    char text[8192] = "static int g(int x) { return x + 1; }\n";
+    for (int i = 0; i < functions; i++)
+        sprintf(text + strlen(text), "int f%d(void) { return g(%d); }\n", i, i);
+    live_begin(&l);
+    shared = &l;
+    made input = live_compile(&l, KILN_OUTPUT_RAW_BITCODE, "a.c", text, NULL);
+    CHECK_STATUS(kiln_jit_add_lazy(l.dylib, "a", input.bytes, input.size, NULL, NULL, &error),
+                 KILN_OK, &error);
+    for (int i = 0; i < threads; i++)
+        pthread_create(&workers[i], NULL, call_all, NULL);
+    for (int i = 0; i < threads; i++) {
+        void *sum;
+        pthread_join(workers[i], &sum);
+        CHECK_INT((long)sum, functions * (functions - 1) / 2 + functions);
+    }
+    live_end(&l);
+}
+
+/* A library that is loaded lazily: its constructors have run, its functions come one by one. */
+TEST(a_lazy_library)
+{
+    kiln_session *session = session_create(scratch("cache"), NULL);
+    kiln_library *library, *again;
+    kiln_error *error;
+    kiln_report report = {.size = sizeof report};
+    const kiln_load_options options = {.size = sizeof options, .lazy = true};
+    kiln_spec *spec = spec_of_text(
+        "lib", "s.c",
+        "int data = 3; __attribute__((constructor)) static void c(void) { data *= 2; }\n"
+        "static int helper(void) { return data; } int run(void) { return helper() * 10; }");
+    CHECK_STATUS(kiln_library_load_spec(session, spec, &options, &library, &error), KILN_OK,
+                 &error);
+    CHECK_STATUS(kiln_library_report(library, &report), KILN_OK, NULL);
+    CHECK_TEXT(report.engine, "jit");
+    CHECK_INT(*(int *)kiln_library_data(library, "data", NULL), 6);
+    CHECK_INT(call_int(library, "run"), 60);
+    /* Loaded again it is the same. */
+    CHECK_STATUS(kiln_library_load_spec(session, spec, &options, &again, &error), KILN_OK, &error);
+    CHECK(again == library);
+    CHECK_STATUS(kiln_library_close(again), KILN_OK, NULL);
+    CHECK_STATUS(kiln_library_close(library), KILN_OK, NULL);
+    /* What is missing is told at once. */
+    kiln_spec *missing =
+        spec_of_text("missing", "m.c", "int nowhere(void); int run(void) { return nowhere(); }");
+    CHECK_INT(kiln_library_load_spec(session, missing, &options, &library, &error), KILN_BIND);
+    CHECK_CONTAINS(kiln_error_rendered(error), "nowhere");
+    kiln_error_destroy(error);
+    kiln_spec_destroy(missing);
+    kiln_spec_destroy(spec);
+    kiln_session_destroy(session);
+}
