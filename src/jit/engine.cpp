@@ -258,12 +258,16 @@ jit_code &Engine::new_code(jit_dylib &dylib, StringRef name, bool last)
     *made->traces->handle = made->traces.get();
     by_key_[made->tracker->getKeyUnsafe()] = {made.get(), nullptr};
     dylib.by_name[made->name] = made.get();
+    if (promising_)
+        promising_->kept.push_back(made.get());
     code_.push_back(std::move(made));
     return *code_.back();
 }
 
 void Engine::forget(jit_code &code)
 {
+    if (promising_)
+        erase(promising_->kept, &code);
     code.dylib->by_name.erase(code.name);
     for (auto &unit : code.units)
         by_key_.erase(unit->tracker->getKeyUnsafe());
@@ -544,7 +548,14 @@ Expected<jit_code *> Engine::add_promise(jit_dylib &dylib, StringRef name,
         return symbols.empty() ? !find_in_process(wanted.str().c_str())
                                : symbols.count(wanted.str()) != 0;
     };
-    use_generator(code, *dylib.own, std::make_unique<PromiseGenerator>(wants, std::move(make)));
+    // What it adds goes with it.
+    auto keep = [this, &code, make = std::move(make)]() -> Error {
+        jit_code *outer = std::exchange(promising_, &code);
+        Error error = make();
+        promising_ = outer;
+        return error;
+    };
+    use_generator(code, *dylib.own, std::make_unique<PromiseGenerator>(wants, std::move(keep)));
     return &code;
 }
 
@@ -612,36 +623,60 @@ void Engine::remove_dylib(jit_dylib &dylib)
     erase_if(dylibs_, [&](const auto &other) { return other.get() == &dylib; });
 }
 
+// Who keeps it from being removed, as a reason; empty: nobody. family: it, and what it has promised.
+std::string Engine::reason_to_stay(ArrayRef<jit_code *> family)
+{
+    const std::string &name = family.front()->name;
+    std::string users;
+    settle_references();
+    for (jit_code *member : family)
+        for (jit_code *user : member->users)
+            if (!is_contained(family, user))
+                users += (users.empty() ? "" : ", ") + ("'" + user->name + "'");
+    if (!users.empty())
+        return "'" + name + "' is in use: " + users + " refers to it";
+    return any_of(family, [](jit_code *member) { return is_running(*member); })
+               ? "'" + name + "' is in use: this thread is running it"
+               : "";
+}
+
 kiln_status Engine::remove(jit_code &code, std::string &reason, bool anyway)
 {
-    std::unique_lock<std::recursive_mutex> lock(link_mutex_);
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
     release_departed();
     if (code.references > 1) {
         code.references--;
         return KILN_OK;
     }
-    settle_references();
-    for (jit_code *user : anyway ? std::set<jit_code *>() : code.users)
-        reason += (reason.empty() ? "" : ", ") + ("'" + user->name + "'");
-    if (!reason.empty()) {
-        reason = "'" + code.name + "' is in use: " + reason + " refers to it";
+    std::vector<jit_code *> family = {&code};
+    append_range(family, code.kept);
+    if (!anyway)
+        reason = reason_to_stay(family);
+    if (!reason.empty())
         return KILN_REFUSED;
-    }
-    if (!anyway && is_running(code)) {
-        reason = "'" + code.name + "' is in use: this thread is running it";
-        return KILN_REFUSED;
-    }
+    kiln_status status = KILN_OK;
+    for (jit_code *member : reverse(family))
+        if (remove_one(*member) == KILN_PENDING)
+            status = KILN_PENDING;
+    return status;
+}
+
+// link_mutex_ is held, once.
+kiln_status Engine::remove_one(jit_code &code)
+{
     // A thread that owes a destructor may use what others have to destroy. Functions that are compiled
     // at their first call cannot be compiled later.
     bool is_delayed = code.traces->owed.load(std::memory_order_acquire) != 0 && code.lazy.empty();
     // Handlers may call Kiln, from any thread.
-    lock.unlock();
+    link_mutex_.unlock();
     {
         std::lock_guard<std::recursive_mutex> running(run_mutex_);
         if (!is_delayed)
             finalise(code);
     }
-    lock.lock();
+    link_mutex_.lock();
+    // They may have had something linked.
+    settle_references();
     bool is_owed = code.traces->owed.load(std::memory_order_acquire) != 0;
     if (is_owed)
         hold(code);

@@ -62,6 +62,7 @@ struct jit_code {
     std::unique_ptr<kiln::Traces> traces;
     std::vector<std::unique_ptr<kiln::Linked>> linked; // in the order of their links
     std::set<jit_code *> users;                        // other code that refers to it
+    std::vector<jit_code *> kept;                      // of a promise: what it has added
     std::vector<void *> libraries;                     // of the image engine
 };
 
@@ -164,6 +165,8 @@ class Engine : public LinkObserver
     void add_in_order(Linked *linked, std::vector<Linked *> &order);
     // wait: for those that another thread is running, too.
     void run_initialisers(bool wait);
+    std::string reason_to_stay(llvm::ArrayRef<jit_code *> family);
+    kiln_status remove_one(jit_code &code);
     void finalise(jit_code &code);
     void hold(const jit_code &code);
     void release_departed();
@@ -199,6 +202,7 @@ class Engine : public LinkObserver
     std::vector<Linked *> to_settle_, to_initialise_;
     std::vector<std::unique_ptr<jit_code>> departed_; // removed, while threads owe destructors
     std::string reports_;
+    jit_code *promising_ = nullptr; // whose promise is being kept
     bool has_failed_ = false;       // some unit
     std::set<std::string> missing_; // symbols that a link looked for in vain
 };

@@ -66,8 +66,8 @@ kiln 125 run --no-such-flag good.c
 says_part "--no-such-flag"
 kiln 125 run -fno-such-flag good.c
 says_part "-fno-such-flag"
-kiln 125 run --engine=jit good.c
-says_part "jit"
+kiln 125 run --engine=tape good.c
+says_part "tape"
 kiln 125 run --compiler /nonexistent/kiln-compiler good.c
 says_part "/nonexistent/kiln-compiler"
 kiln 125 run --compiler /bin/true good.c

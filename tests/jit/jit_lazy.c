@@ -46,6 +46,32 @@ TEST(promised_sources)
     live_end(&l);
 }
 
+TEST(a_promise_is_removed_with_what_it_made)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_code *code, *user;
+    live_begin(&l);
+    size_t before = kiln_jit_memory_bytes(l.jit);
+    kiln_spec *spec = spec_of_text("one", "s.c", "int one(void) { return 1; }");
+    for (int i = 0; i < 2; i++) {
+        CHECK_STATUS(kiln_jit_add_spec(l.dylib, spec, NULL, &code, &error), KILN_OK, &error);
+        CHECK_INT(live_int(&l, "one"), 1);
+        user = live_add(&l, KILN_OUTPUT_OBJECT, "u.c",
+                        "int one(void); int user(void) { return one(); }");
+        CHECK_INT(live_int(&l, "user"), 1);
+        CHECK_INT(kiln_jit_remove(code, &error), KILN_REFUSED);
+        CHECK_CONTAINS(kiln_error_message(error), "'u.c'");
+        kiln_error_destroy(error);
+        CHECK_STATUS(kiln_jit_remove(user, &error), KILN_OK, &error);
+        CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+        live_fails(l.dylib, "one", KILN_NOT_FOUND);
+        CHECK_INT(kiln_jit_memory_bytes(l.jit), before);
+    }
+    kiln_spec_destroy(spec);
+    live_end(&l);
+}
+
 /* Where nobody says what it defines, it is compiled for a name that nobody else has. */
 TEST(a_promise_without_a_list)
 {

@@ -1250,10 +1250,10 @@ static void test_options_of_a_load(void **state)
     assert_int_equal(kiln_library_load_spec(f->session, spec, &options, &library, &error),
                      KILN_INVALID_ARGUMENT);
     check_error(error, KILN_INVALID_ARGUMENT, "no such visibility: 9");
-    options = (kiln_load_options){.size = sizeof options, .engine = "jit"};
+    options = (kiln_load_options){.size = sizeof options, .engine = "tape"};
     assert_int_equal(kiln_library_load_spec(f->session, spec, &options, &library, &error),
                      KILN_UNSUPPORTED);
-    check_error(error, KILN_UNSUPPORTED, "there is no engine 'jit' in this version");
+    check_error(error, KILN_UNSUPPORTED, "there is no engine 'tape' in this version");
     options.engine = "image";
     CHECK_OK(kiln_library_load_spec(f->session, spec, &options, &library, &error), error);
     kiln_library_close(library);
