@@ -864,15 +864,19 @@ void Engine::run_initialisers(bool wait)
             return;
     }
     std::lock_guard<std::recursive_mutex> running(run_mutex_);
-    std::vector<Linked *> order;
-    {
-        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
-        settle_references();
-        for (Linked *linked : std::exchange(to_initialise_, {}))
-            add_in_order(linked, order);
-    }
-    for (Linked *linked : order)
+    for (Linked *linked : take_pending())
         runtime_initialise(*linked);
+}
+
+// In the order of their calls.
+std::vector<Linked *> Engine::take_pending()
+{
+    std::vector<Linked *> order;
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    settle_references();
+    for (Linked *linked : std::exchange(to_initialise_, {}))
+        add_in_order(linked, order);
+    return order;
 }
 
 // Everything happens on this thread: a look-up that has not ended when this returns never will.
@@ -1028,8 +1032,9 @@ void Engine::load_image(std::unique_ptr<orc::MaterializationResponsibility> resp
     std::vector<jit_symbol> symbols;
     void *library = nullptr;
     kiln_error *error = nullptr;
-    // Its constructors may call what was linked for it.
-    run_initialisers(/*wait=*/true);
+    // Its constructors may call what was linked for it. run_mutex_ cannot be taken here.
+    for (Linked *linked : take_pending())
+        runtime_initialise(*linked);
     for (const auto &[name, definition] : addresses)
         names.push_back((*name).str());
     size_t i = 0;

@@ -163,6 +163,7 @@ class Engine : public LinkObserver
                     std::unique_ptr<llvm::MemoryBuffer> object, llvm::orc::SymbolMap addresses);
     void settle_references();
     void add_in_order(Linked *linked, std::vector<Linked *> &order);
+    std::vector<Linked *> take_pending();
     // wait: for those that another thread is running, too.
     void run_initialisers(bool wait);
     std::string reason_to_stay(llvm::ArrayRef<jit_code *> family);

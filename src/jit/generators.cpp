@@ -72,6 +72,11 @@ ArchiveGenerator::create(std::unique_ptr<MemoryBuffer> bytes, Add add)
             consumeError(std::move(error));
             return member.takeError();
         }
+        // LLVM does not look whether a member ends within the archive.
+        if (member->getBufferEnd() > bytes->getBufferEnd()) {
+            consumeError(std::move(error));
+            return make_error<StringError>("it ends within a member", inconvertibleErrorCode());
+        }
         // As linkers do: what is no object is none of their business.
         if (!member->getBuffer().starts_with(StringRef(ELF::ElfMagic, 4)))
             continue;
