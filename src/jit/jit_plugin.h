@@ -46,9 +46,6 @@ typedef struct jit_host {
                                kiln_error **error);
     void *(*library_symbol)(void *library, const char *name); /* NULL: it has none */
     void (*close_library)(void *library);
-    /* A shared library on the search path that defines the symbol; NULL: none, or it is not asked
-     * for. malloc'd. */
-    char *(*find_shared_library)(void *data, const char *name);
     /* An object was linked into memory, or has left it (then bytes is NULL). NULL: nobody asks. */
     void (*object_event)(void *data, const char *name, const void *begin, size_t size,
                          const void *bytes, size_t byte_count);
