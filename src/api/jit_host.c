@@ -152,21 +152,19 @@ static void *library_symbol(void *library, const char *name)
     return kiln_library_data(library, name, NULL);
 }
 
-static void close_library(void *library)
+static kiln_status close_library(void *library)
 {
-    kiln_library_close(library);
+    return kiln_library_close(library);
 }
 
-static void tell_object(void *data, const char *name, const void *begin, size_t size,
-                        const void *bytes, size_t byte_count)
+static void tell_object(void *data, const char *name, const void *begin, size_t size, bool removed)
 {
     const kiln_jit *jit = data;
-    (void)byte_count;
     jit->object_callback(&(kiln_jit_object){.size = sizeof(kiln_jit_object),
                                             .name = name,
                                             .address = begin,
                                             .size_bytes = size,
-                                            .removed = bytes == NULL},
+                                            .removed = removed},
                          jit->object_data);
 }
 

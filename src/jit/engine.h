@@ -24,11 +24,8 @@
 
 namespace kiln
 {
-class Engine;
-}
 
-namespace kiln
-{
+class Engine;
 
 // An object or a module of what was added; an archive comes to several.
 struct Unit {
@@ -64,6 +61,7 @@ struct jit_code {
     std::set<jit_code *> users;                        // other code that refers to it
     std::vector<jit_code *> kept;                      // of a promise: what it has added
     std::vector<void *> libraries;                     // of the image engine
+    std::list<kiln::Addresses> images;                 // what those are that were objects
 };
 
 struct jit_dylib {
@@ -72,7 +70,7 @@ struct jit_dylib {
     llvm::orc::JITDylib *own;
     llvm::orc::JITDylib *last; // the process's symbols: behind all others
     std::vector<jit_dylib *> order;
-    std::map<std::string, jit_code *> by_name;
+    std::map<std::string, jit_code *> by_name; // of what is not last
 };
 
 namespace kiln
@@ -136,9 +134,14 @@ class Engine : public LinkObserver
     explicit Engine(const jit_config &config) : config_(config) {}
 
     llvm::Error begin();
-    // last: of what stands behind all other dylibs.
+    // last: of what stands behind all other dylibs, and has no name there.
     jit_code &new_code(jit_dylib &dylib, llvm::StringRef name, bool last = false);
+    void unregister(jit_code &code);
     void forget(jit_code &code);
+    // The same, added once more; NULL: it is new. Refuses something else of that name. digest: 0:
+    // whatever there is is something else.
+    llvm::Expected<jit_code *> find_same(jit_dylib &dylib, const std::string &name, uint64_t digest,
+                                         uint64_t size);
     llvm::Error add_object(jit_code &code, llvm::MemoryBufferRef object);
     llvm::Error add_archive(jit_code &code, llvm::StringRef bytes);
     llvm::Error add_lazy(jit_code &code, const jit_input &input);
@@ -159,8 +162,10 @@ class Engine : public LinkObserver
                            llvm::orc::SymbolLookupSet names);
     llvm::Expected<llvm::orc::SymbolMap> look_up(const llvm::orc::JITDylibSearchOrder &order,
                                                  llvm::orc::SymbolLookupSet names);
-    void load_image(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
-                    std::unique_ptr<llvm::MemoryBuffer> object, llvm::orc::SymbolMap addresses);
+    struct Image; // an object on its way to become one
+    void load_image(Image &image, const llvm::orc::SymbolMap &addresses);
+    void finish_image(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
+                      Addresses &image);
     void settle_references();
     void add_in_order(Linked *linked, std::vector<Linked *> &order);
     std::vector<Linked *> take_pending();
@@ -169,6 +174,7 @@ class Engine : public LinkObserver
     std::string reason_to_stay(llvm::ArrayRef<jit_code *> family);
     kiln_status remove_one(jit_code &code);
     void finalise(jit_code &code);
+    void tell(const Linked &linked, llvm::StringRef name, bool removed) const;
     void hold(const jit_code &code);
     void release_departed();
 

@@ -1,37 +1,23 @@
 // generators.cpp - see generators.h.
 #include "jit/generators.h"
+#include "jit/object_symbols.h"
+#include "jit/refuse.h"
 
+#include "llvm/BinaryFormat/ELF.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/Object/Archive.h"
-#include "llvm/Object/ELFObjectFile.h"
 
 namespace kiln
 {
 
 using namespace llvm;
 
-void *AddressGenerator::find(StringRef name)
-{
-    std::string text = name.str();
-    if (void *address = find_(text.c_str()))
-        return address;
-    if (!name.consume_front(emulated_tls_prefix))
-        return nullptr;
-    text = name.str();
-    void *variable = find_(text.c_str());
-    EmulatedTls control;
-    if (!variable || !runtime_describe_native_tls(variable, control))
-        return nullptr;
-    native_.push_back(control);
-    return &native_.back();
-}
-
 Error AddressGenerator::tryToGenerate(orc::LookupState &, orc::LookupKind, orc::JITDylib &dylib,
                                       orc::JITDylibLookupFlags, const orc::SymbolLookupSet &names)
 {
     orc::SymbolMap found;
     for (const auto &[name, flags] : names)
-        if (void *address = find(*name))
+        if (void *address = addresses_.find(*name))
             found[name] = {orc::ExecutorAddr::fromPtr(address), JITSymbolFlags::Exported};
     return found.empty() ? Error::success()
                          : dylib.define(orc::absoluteSymbols(std::move(found)), tracker_);
@@ -41,18 +27,10 @@ Error AddressGenerator::tryToGenerate(orc::LookupState &, orc::LookupKind, orc::
 Error ArchiveGenerator::index(MemoryBufferRef member)
 {
     size_t number = members_.size() - 1;
-    auto object = object::ELFObjectFile<object::ELF64LE>::create(member);
-    if (!object)
-        return object.takeError();
-    for (const object::ELFSymbolRef &symbol : object->symbols()) {
-        auto flags = symbol.getFlags();
-        auto name = symbol.getName();
-        if (!flags || !name)
-            return joinErrors(flags.takeError(), name.takeError());
-        if ((*flags & object::SymbolRef::SF_Global) && !(*flags & object::SymbolRef::SF_Undefined))
-            index_.try_emplace(name->str(), number);
-    }
-    return Error::success();
+    return visit_object_symbols(member, [&](const ObjectSymbol &symbol) {
+        if (symbol.is_defined && !symbol.is_local)
+            index_.try_emplace(symbol.name.str(), number);
+    });
 }
 
 Expected<std::unique_ptr<ArchiveGenerator>>
@@ -63,8 +41,7 @@ ArchiveGenerator::create(std::unique_ptr<MemoryBuffer> bytes, Add add)
     if (!archive)
         return archive.takeError();
     if ((*archive)->isThin())
-        return make_error<StringError>("it is a thin archive, which holds no members",
-                                       inconvertibleErrorCode());
+        return refuse("it is a thin archive, which holds no members");
     Error error = Error::success();
     for (const object::Archive::Child &child : (*archive)->children(error)) {
         auto member = child.getMemoryBufferRef();
@@ -75,7 +52,7 @@ ArchiveGenerator::create(std::unique_ptr<MemoryBuffer> bytes, Add add)
         // LLVM does not look whether a member ends within the archive.
         if (member->getBufferEnd() > bytes->getBufferEnd()) {
             consumeError(std::move(error));
-            return make_error<StringError>("it ends within a member", inconvertibleErrorCode());
+            return refuse("it ends within a member");
         }
         // As linkers do: what is no object is none of their business.
         if (!member->getBuffer().starts_with(StringRef(ELF::ElfMagic, 4)))

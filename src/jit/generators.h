@@ -2,26 +2,23 @@
 // name.
 #pragma once
 
-#include "jit/runtime.h"
+#include "jit/addresses.h"
 
 #include "llvm/ExecutionEngine/Orc/Core.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 #include <functional>
-#include <list>
 #include <map>
 
 namespace kiln
 {
 
-// Addresses by name, of a shared library, the process or a library of the image engine. For
-// "__emutls_v.NAME" it describes the native thread-local variable NAME, if it is one.
+// What is there already, under an address.
 class AddressGenerator : public llvm::orc::DefinitionGenerator
 {
   public:
-    using Find = std::function<void *(const char *name)>; // NULL: there is none
-    AddressGenerator(Find find, llvm::orc::ResourceTrackerSP tracker)
-        : find_(std::move(find)), tracker_(std::move(tracker))
+    AddressGenerator(Addresses::Find find, llvm::orc::ResourceTrackerSP tracker)
+        : addresses_(std::move(find)), tracker_(std::move(tracker))
     {
     }
     llvm::Error tryToGenerate(llvm::orc::LookupState &, llvm::orc::LookupKind,
@@ -29,11 +26,8 @@ class AddressGenerator : public llvm::orc::DefinitionGenerator
                               const llvm::orc::SymbolLookupSet &names) override;
 
   private:
-    void *find(llvm::StringRef name);
-
-    Find find_;
+    Addresses addresses_;
     llvm::orc::ResourceTrackerSP tracker_;
-    std::list<EmulatedTls> native_; // what code refers to
 };
 
 // Members of a static archive, added as they are needed.

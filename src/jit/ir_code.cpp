@@ -1,7 +1,7 @@
 // ir_code.cpp - see ir_code.h.
 #include "jit/ir_code.h"
+#include "jit/refuse.h"
 
-#include "llvm/BinaryFormat/Magic.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/IRBuilder.h"
@@ -23,11 +23,6 @@ using namespace llvm;
 
 namespace
 {
-
-Error refuse(const Twine &text)
-{
-    return make_error<StringError>(text, inconvertibleErrorCode());
-}
 
 // What LLVM has to say while it works; errors of code generation come this way alone.
 class Diagnostics : public DiagnosticHandler
@@ -109,11 +104,6 @@ void settle_definitions(Module &module)
 }
 
 } // namespace
-
-bool is_bitcode(StringRef bytes)
-{
-    return identify_magic(bytes) == file_magic::bitcode;
-}
 
 Expected<orc::ThreadSafeModule> ir_read(StringRef name, StringRef bytes,
                                         const TargetMachine &machine)

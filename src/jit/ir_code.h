@@ -15,9 +15,6 @@
 namespace kiln
 {
 
-// Whether the bytes are bitcode or could be IR's text; else they are an object, or an archive.
-bool is_bitcode(llvm::StringRef bytes);
-
 // Read, check and settle a module. Errors are for people: they tell line and column of text.
 llvm::Expected<llvm::orc::ThreadSafeModule> ir_read(llvm::StringRef name, llvm::StringRef bytes,
                                                     const llvm::TargetMachine &machine);

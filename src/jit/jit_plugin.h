@@ -1,7 +1,7 @@
 /* jit_plugin.h - the contract between libkiln and libkiln-jit.so.
  *
  * The plugin brings LLVM's ORC and JITLink into the process; libkiln loads it when the first engine is
- * made, asks for its table of functions by jit_plugin_symbol, and keeps it. Nothing of LLVM crosses
+ * made, asks for its table of functions by JIT_PLUGIN_SYMBOL, and keeps it. Nothing of LLVM crosses
  * this line, and no exception does. Errors are made by the host's functions, since they belong to
  * libkiln. Every function may be called by any thread; an engine does one thing at a time, and runs
  * code of others - constructors, handlers - without holding a lock that calls of the code itself need. */
@@ -45,10 +45,10 @@ typedef struct jit_host {
                                bool cxx, const jit_symbol *symbols, size_t count, void **library,
                                kiln_error **error);
     void *(*library_symbol)(void *library, const char *name); /* NULL: it has none */
-    void (*close_library)(void *library);
-    /* An object was linked into memory, or has left it (then bytes is NULL). NULL: nobody asks. */
+    kiln_status (*close_library)(void *library);              /* OK, or PENDING: it leaves later */
+    /* An object was linked into memory, or was removed from it. size: in bytes. NULL: nobody asks. */
     void (*object_event)(void *data, const char *name, const void *begin, size_t size,
-                         const void *bytes, size_t byte_count);
+                         bool removed);
     /* A function that was to be compiled at its first call could not be: never returns, or returns the
      * address that the call goes to instead. */
     void *(*call_failed)(void *data, const char *function, const char *message);
@@ -84,7 +84,6 @@ typedef struct jit_promise {
 
 typedef struct jit_plugin {
     uint32_t version;
-    const char *llvm_version;
     kiln_status (*create)(const jit_config *config, jit_engine **engine, kiln_error **error);
     void (*destroy)(jit_engine *engine);
     kiln_status (*add_dylib)(jit_engine *engine, const char *name, jit_dylib **dylib,

@@ -3,6 +3,7 @@
 #include "jit/engine.h"
 #include "jit/ir_code.h"
 #include "jit/processor_stubs.h"
+#include "jit/refuse.h"
 
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/ExecutionEngine/Orc/Mangling.h"
@@ -20,11 +21,6 @@ using namespace llvm;
 
 namespace
 {
-
-Error refuse(const Twine &text)
-{
-    return make_error<StringError>(text, inconvertibleErrorCode());
-}
 
 bool is_own(const GlobalValue &value)
 {

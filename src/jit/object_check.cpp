@@ -1,6 +1,7 @@
 // object_check.cpp - see object_check.h.
 #include "jit/object_check.h"
 #include "jit/processor_stubs.h"
+#include "jit/refuse.h"
 #include "jit/unwind_check.h"
 
 #include "llvm/Object/ELFObjectFile.h"
@@ -17,11 +18,6 @@ namespace
 
 // JITLink's time grows with the square of the number of sections (1,000: 0.6 s).
 constexpr size_t sections_at_most = 256;
-
-Error refuse(const Twine &text)
-{
-    return make_error<StringError>(text, inconvertibleErrorCode());
-}
 
 Error check_header(StringRef name, const object::ELFFile<ELF64LE> &file)
 {

@@ -1,7 +1,6 @@
 // plugin.cpp - the C seam of libkiln-jit.so: see jit_plugin.h. No LLVM type and no exception gets out.
 #include "jit/engine.h"
 
-#include "llvm/Config/llvm-config.h"
 #include "llvm/Demangle/Demangle.h"
 #include "llvm/ExecutionEngine/Orc/Shared/OrcError.h"
 #include "llvm/Support/TargetSelect.h"
@@ -263,7 +262,6 @@ size_t memory(jit_engine *engine)
 
 const jit_plugin table = {
     .version = jit_plugin_version,
-    .llvm_version = LLVM_VERSION_STRING,
     .create = create,
     .destroy = destroy,
     .add_dylib = add_dylib,

@@ -65,6 +65,8 @@ void pay(void *data)
 // Takes the place of __cxa_thread_atexit (Itanium C++ ABI, "Thread-local destructors").
 int thread_atexit(void (*destructor)(void *), void *object, void *dso_handle)
 {
+    if (!dso_handle)
+        return __cxa_thread_atexit_impl(destructor, object, nullptr);
     auto *owed = static_cast<OwedDestructor *>(malloc(sizeof(OwedDestructor)));
     if (!owed)
         return -1;

@@ -1,10 +1,10 @@
 // units.cpp - see units.h.
 #include "jit/units.h"
 #include "jit/ir_code.h"
+#include "jit/object_symbols.h"
 
 #include "llvm/ExecutionEngine/Orc/Layer.h"
 #include "llvm/ExecutionEngine/Orc/ObjectFileInterface.h"
-#include "llvm/Object/ELFObjectFile.h"
 
 namespace kiln
 {
@@ -68,24 +68,14 @@ class ModuleUnit : public orc::IRMaterializationUnit
 };
 
 // An image's thread-local variables are native; code of the engine asks for emulated ones.
-Error add_emulated_names(orc::ExecutionSession &session, MemoryBufferRef bytes,
+Error add_emulated_names(orc::ExecutionSession &session, MemoryBufferRef object,
                          orc::MaterializationUnit::Interface &interface)
 {
-    auto object = object::ELFObjectFile<object::ELF64LE>::create(bytes);
-    if (!object)
-        return object.takeError();
-    for (const object::ELFSymbolRef &symbol : object->symbols()) {
-        auto flags = symbol.getFlags();
-        auto name = symbol.getName();
-        if (!flags || !name)
-            return joinErrors(flags.takeError(), name.takeError());
-        bool is_defined =
-            !(*flags & object::SymbolRef::SF_Undefined) && (*flags & object::SymbolRef::SF_Global);
-        if (symbol.getELFType() == ELF::STT_TLS && is_defined)
-            interface.SymbolFlags[session.intern((emulated_tls_prefix + *name).str())] =
+    return visit_object_symbols(object, [&](const ObjectSymbol &symbol) {
+        if (symbol.is_thread_local && symbol.is_defined && !symbol.is_local)
+            interface.SymbolFlags[session.intern((emulated_tls_prefix + symbol.name).str())] =
                 JITSymbolFlags::Exported;
-    }
-    return Error::success();
+    });
 }
 
 } // namespace
@@ -112,88 +102,6 @@ make_module_unit(Engine &engine, orc::ExecutionSession &session, orc::ThreadSafe
     orc::IRSymbolMapper::ManglingOptions options;
     options.EmulatedTLS = true;
     return std::make_unique<ModuleUnit>(engine, session, options, std::move(module));
-}
-
-Expected<orc::SymbolLookupSet> undefined_symbols(orc::ExecutionSession &session,
-                                                 MemoryBufferRef bytes)
-{
-    orc::SymbolLookupSet names;
-    auto object = object::ELFObjectFile<object::ELF64LE>::create(bytes);
-    if (!object)
-        return object.takeError();
-    for (const object::ELFSymbolRef &symbol : object->symbols()) {
-        auto flags = symbol.getFlags();
-        auto name = symbol.getName();
-        if (!flags || !name)
-            return joinErrors(flags.takeError(), name.takeError());
-        if (!(*flags & object::SymbolRef::SF_Undefined) || name->empty() ||
-            symbol.getELFType() == ELF::STT_TLS || *name == "_GLOBAL_OFFSET_TABLE_" ||
-            *name == "__dso_handle" || *name == "__tls_get_addr")
-            continue;
-        // The image engine finds what the process has by itself.
-        names.add(session.intern(*name), orc::SymbolLookupFlags::WeaklyReferencedSymbol);
-    }
-    names.sortByAddress();
-    names.removeDuplicates();
-    return names;
-}
-
-void read_object_sizes(MemoryBufferRef bytes, StringMap<uint64_t> &sizes)
-{
-    auto object = object::ELFObjectFile<object::ELF64LE>::create(bytes);
-    if (!object)
-        return consumeError(object.takeError());
-    for (const object::ELFSymbolRef &symbol : object->symbols()) {
-        auto name = symbol.getName();
-        if (!name)
-            consumeError(name.takeError());
-        else if (symbol.getBinding() != ELF::STB_LOCAL && symbol.getSize())
-            sizes[*name] = symbol.getSize();
-    }
-}
-
-bool uses_cxx(MemoryBufferRef bytes)
-{
-    auto object = object::ELFObjectFile<object::ELF64LE>::create(bytes);
-    if (!object) {
-        consumeError(object.takeError());
-        return false;
-    }
-    return any_of(object->symbols(), [](const object::ELFSymbolRef &symbol) {
-        auto name = symbol.getName();
-        if (!name)
-            consumeError(name.takeError());
-        return name && (name->starts_with("_Z") || name->starts_with("__gxx_"));
-    });
-}
-
-void finish_image(Engine &engine,
-                  std::unique_ptr<orc::MaterializationResponsibility> responsibility,
-                  const AddressGenerator::Find &find)
-{
-    orc::SymbolMap found;
-    static std::list<EmulatedTls> native; // read by code for as long as it is there
-    for (const auto &[name, flags] : responsibility->getSymbols()) {
-        void *address = find((*name).str().c_str());
-        StringRef variable = *name;
-        if (!address && variable.consume_front(emulated_tls_prefix)) {
-            EmulatedTls control;
-            void *place = find(variable.str().c_str());
-            if (place && runtime_describe_native_tls(place, control))
-                address = &native.emplace_back(control);
-        }
-        if (!address && flags.isExported() && !flags.hasMaterializationSideEffectsOnly()) {
-            return engine.fail(std::move(responsibility),
-                               make_error<StringError>("the image has no symbol '" + *name + "'",
-                                                       inconvertibleErrorCode()));
-        }
-        found[name] = {orc::ExecutorAddr::fromPtr(address), flags};
-    }
-    Error error = responsibility->notifyResolved(found);
-    if (!error)
-        error = responsibility->notifyEmitted({});
-    if (error)
-        engine.fail(std::move(responsibility), std::move(error));
 }
 
 } // namespace kiln

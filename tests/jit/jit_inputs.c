@@ -160,6 +160,69 @@ TEST(a_library_of_the_image_engine)
     live_end(&l);
 }
 
+/* An object with native thread-locals: an image, which finds builtins, dylibs and the host's symbols. */
+TEST(an_object_that_becomes_an_image)
+{
+    static int lent = 30;
+    const kiln_jit_symbol symbols[] = {{"lent", &lent}};
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", symbols, 1, NULL, &error), KILN_OK, &error);
+    live_add(&l, KILN_OUTPUT_OBJECT, "other.c", "int other(void) { return 400; }");
+    made image = live_compile(&l, KILN_OUTPUT_OBJECT, "native.c",
+                              "_Thread_local int own = 2;\n"
+                              "extern int lent; int other(void);\n"
+                              "int native(__int128 *n, __int128 *d)\n"
+                              "{ return (int)(*n / *d) + own + lent + other(); }",
+                              (const char *const[]){"-fno-emulated-tls", NULL});
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "native.o", image.bytes, image.size, NULL, &error),
+                 KILN_OK, &error);
+    live_add(&l, KILN_OUTPUT_BITCODE, "user.c",
+             "int native(__int128 *, __int128 *); extern _Thread_local int own;\n"
+             "int run(void) { __int128 n = 10, d = 2; own = 1000; return native(&n, &d); }");
+    CHECK_INT(live_int(&l, "run"), 5 + 1000 + 30 + 400);
+    live_end(&l);
+}
+
+/* What stands behind all dylibs has no name there. */
+TEST(names_of_what_is_not_code)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_dylib *bare;
+    kiln_jit_code *first, *second;
+    const kiln_jit_dylib_options without = {.size = sizeof without, .no_process_symbols = true};
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "bare", &without, &bare, &error), KILN_OK, &error);
+    made object = live_compile(&l, KILN_OUTPUT_OBJECT, "process.c",
+                               "int toupper(int); int run(void) { return toupper('a'); }", NULL);
+    CHECK_STATUS(kiln_jit_add_bytes(bare, "process", object.bytes, object.size, NULL, &error),
+                 KILN_OK, &error);
+    CHECK_CONTAINS(live_fails(bare, "run", KILN_BIND), "toupper");
+    CHECK_STATUS(kiln_jit_add_process_symbols(bare, &first, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_process_symbols(bare, &second, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_remove(second, &error), KILN_OK, &error);
+    CHECK_INT(live_int_of(bare, "run"), 'A');
+    live_end(&l);
+}
+
+TEST(a_shared_library_twice)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_code *first, *second;
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_shared_library(l.dylib, "libm.so.6", &first, &error), KILN_OK,
+                 &error);
+    CHECK_STATUS(kiln_jit_add_shared_library(l.dylib, "libm.so.6", &second, &error), KILN_OK,
+                 &error);
+    CHECK(first == second);
+    CHECK_STATUS(kiln_jit_remove(first, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_remove(first, &error), KILN_OK, &error);
+    live_end(&l);
+}
+
 static int seen;
 static int notice(int value)
 {

@@ -183,20 +183,25 @@ static void note_destroyed(void)
     destroyed++;
 }
 
+static kiln_jit_code *add_owing(live *l, kiln_output_kind kind)
+{
+    kiln_error *error;
+    const kiln_jit_symbol symbol = {"note", (const void *)(uintptr_t)note_destroyed};
+    CHECK_STATUS(kiln_jit_add_symbols(l->dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    return live_add(l, kind, "a.cpp",
+                    "extern \"C\" void note(); struct S { int v = 3; ~S() { note(); } };\n"
+                    "static thread_local S s; extern \"C\" int use() { return s.v++; }");
+}
+
 TEST(a_thread_owes_a_destructor)
 {
     live l;
     kiln_error *error;
     pthread_t thread;
-    const kiln_jit_symbol symbol = {"note", (const void *)(uintptr_t)note_destroyed};
     live_begin(&l);
     shared = &l;
-    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
     size_t before = kiln_jit_memory_bytes(l.jit);
-    kiln_jit_code *code =
-        live_add(&l, KILN_OUTPUT_BITCODE, "a.cpp",
-                 "extern \"C\" void note(); struct S { int v = 3; ~S() { note(); } };\n"
-                 "static thread_local S s; extern \"C\" int use() { return s.v++; }");
+    kiln_jit_code *code = add_owing(&l, KILN_OUTPUT_BITCODE);
     pthread_create(&thread, NULL, use_and_wait, NULL);
     while (stage != 1)
         sched_yield();
@@ -208,8 +213,28 @@ TEST(a_thread_owes_a_destructor)
     pthread_join(thread, NULL);
     CHECK_INT(destroyed, 1);
     live_fails(l.dylib, "use", KILN_NOT_FOUND);
-    /* The unwinder of C++, which it has brought in, is no part of it. */
     CHECK_INT(kiln_jit_memory_bytes(l.jit), before);
+    live_end(&l);
+}
+
+/* An object with native thread-locals is an image, which libc itself keeps until then. */
+TEST(a_thread_owes_a_destructor_of_an_image)
+{
+    live l;
+    kiln_error *error;
+    pthread_t thread;
+    live_begin(&l);
+    shared = &l;
+    kiln_jit_code *code = add_owing(&l, KILN_OUTPUT_OBJECT);
+    pthread_create(&thread, NULL, use_and_wait, NULL);
+    while (stage != 1)
+        sched_yield();
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
+    live_fails(l.dylib, "use", KILN_NOT_FOUND);
+    CHECK_INT(destroyed, 0);
+    stage = 2;
+    pthread_join(thread, NULL);
+    CHECK_INT(destroyed, 1);
     live_end(&l);
 }
 

@@ -1,0 +1,112 @@
+// engine_image.cpp - an engine: objects that JITLink cannot link, which become images.
+#include "jit/engine.h"
+#include "jit/object_symbols.h"
+#include "jit/refuse.h"
+
+#include "llvm/ADT/StringSet.h"
+
+namespace kiln
+{
+
+using namespace llvm;
+
+struct Engine::Image {
+    std::unique_ptr<orc::MaterializationResponsibility> responsibility;
+    std::unique_ptr<MemoryBuffer> object;
+    orc::SymbolLookupSet needs; // of others
+    bool needs_cxx = false;     // the run-time library of C++
+};
+
+// What it needs. Thread-local variables are left out, since an image finds these by itself.
+static Error read_needs(MemoryBufferRef object, orc::ExecutionSession &session,
+                        orc::SymbolLookupSet &needs, bool &needs_cxx)
+{
+    static const StringSet<> own = {"_GLOBAL_OFFSET_TABLE_", "__dso_handle", "__tls_get_addr"};
+    Error error = visit_object_symbols(object, [&](const ObjectSymbol &symbol) {
+        needs_cxx |= symbol.name.starts_with("_Z") || symbol.name.starts_with("__gxx_");
+        if (symbol.is_defined || symbol.name.empty() || symbol.is_thread_local ||
+            own.contains(symbol.name))
+            return;
+        // The image engine finds what the process has by itself.
+        needs.add(session.intern(symbol.name), orc::SymbolLookupFlags::WeaklyReferencedSymbol);
+    });
+    needs.sortByAddress();
+    needs.removeDuplicates();
+    return error;
+}
+
+void Engine::emit_image(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
+                        std::unique_ptr<MemoryBuffer> object)
+{
+    auto image = std::make_shared<Image>();
+    image->responsibility = std::move(responsibility);
+    image->object = std::move(object);
+    if (Error error =
+            read_needs(image->object->getMemBufferRef(), *session_, image->needs, image->needs_cxx))
+        return fail(std::move(image->responsibility), std::move(error));
+    // What takes libc's place for the engine's own code is not for an image, which has a __dso_handle
+    // of its own.
+    orc::JITDylibSearchOrder order;
+    image->responsibility->getTargetJITDylib().withLinkOrderDo(
+        [&](const orc::JITDylibSearchOrder &own) { order = own; });
+    erase_if(order, [&](const auto &item) { return item.first == runtime_; });
+    session_->lookup(
+        orc::LookupKind::Static, order, image->needs, orc::SymbolState::Ready,
+        [this, image](Expected<orc::SymbolMap> addresses) {
+            if (addresses)
+                return load_image(*image, *addresses);
+            fail(std::move(image->responsibility), addresses.takeError());
+        },
+        orc::NoDependenciesToRegister);
+}
+
+void Engine::load_image(Image &image, const orc::SymbolMap &addresses)
+{
+    const jit_host &host = config_.host;
+    std::vector<jit_symbol> symbols;
+    void *library = nullptr;
+    kiln_error *error = nullptr;
+    // Its constructors may call what was linked for it. run_mutex_ cannot be taken here.
+    for (Linked *linked : take_pending())
+        runtime_initialise(*linked);
+    for (const auto &[name, definition] : addresses)
+        symbols.push_back({(*name).data(), definition.getAddress().toPtr<void *>()});
+    kiln_status status =
+        host.load_object(host.data, image.object->getBufferIdentifier().str().c_str(),
+                         image.object->getBufferStart(), image.object->getBufferSize(),
+                         image.needs_cxx, symbols.data(), symbols.size(), &library, &error);
+    if (status != KILN_OK) {
+        Error failed = refuse(host.error_text(error));
+        host.error_destroy(error);
+        return fail(std::move(image.responsibility), std::move(failed));
+    }
+    Owner owner = {};
+    cantFail(image.responsibility->withResourceKeyDo(
+        [&](orc::ResourceKey key) { owner = by_key_.at(key); }));
+    if (owner.unit)
+        owner.unit->bytes.reset();
+    owner.code->libraries.push_back(library);
+    auto find = [&host, library](const char *name) { return host.library_symbol(library, name); };
+    finish_image(std::move(image.responsibility), owner.code->images.emplace_back(find));
+}
+
+// Tell ORC the addresses of what an image has defined.
+void Engine::finish_image(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
+                          Addresses &image)
+{
+    orc::SymbolMap found;
+    for (const auto &[name, flags] : responsibility->getSymbols()) {
+        void *address = image.find(*name);
+        if (!address && flags.isExported() && !flags.hasMaterializationSideEffectsOnly())
+            return fail(std::move(responsibility),
+                        refuse("the image has no symbol '" + *name + "'"));
+        found[name] = {orc::ExecutorAddr::fromPtr(address), flags};
+    }
+    Error error = responsibility->notifyResolved(found);
+    if (!error)
+        error = responsibility->notifyEmitted({});
+    if (error)
+        fail(std::move(responsibility), std::move(error));
+}
+
+} // namespace kiln

@@ -1,0 +1,296 @@
+// engine_link.cpp - an engine: linking what is looked up, and running what that has at load.
+#include "jit/engine.h"
+#include "jit/ir_code.h"
+#include "jit/refuse.h"
+
+namespace kiln
+{
+
+using namespace llvm;
+
+// ---- linking ----
+
+// Who refers to whom: known when all that was linked together is in its place, since objects may refer
+// to each other.
+void Engine::settle_references()
+{
+    for (Linked *linked : std::exchange(to_settle_, {})) {
+        jit_code *user = extents_.at(linked->begin).code;
+        for (const void *address : std::exchange(linked->references, {})) {
+            auto next = extents_.upper_bound(address);
+            if (next == extents_.begin())
+                continue;
+            Extent &extent = std::prev(next)->second;
+            if (address >= extent.linked->end || extent.linked == linked)
+                continue;
+            linked->needs.push_back(extent.linked);
+            if (extent.code != user)
+                extent.code->users.insert(user);
+        }
+    }
+}
+
+// What an object needs is initialised before it; in a circle, somebody is first.
+void Engine::add_in_order(Linked *linked, std::vector<Linked *> &order)
+{
+    if (std::exchange(linked->is_settled, true))
+        return;
+    for (Linked *needed : linked->needs)
+        add_in_order(needed, order);
+    if (!linked->is_initialised)
+        order.push_back(linked);
+}
+
+void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked> linked)
+{
+    auto owner = by_key_.find(key);
+    if (owner == by_key_.end())
+        return;
+    jit_code &code = *owner->second.code;
+    if (owner->second.unit)
+        owner->second.unit->bytes.reset();
+    linked->traces = code.traces.get();
+    extents_[linked->begin] = {linked.get(), &code};
+    to_settle_.push_back(linked.get());
+    if (linked->initialisers.empty() && linked->finalisers.empty())
+        linked->is_initialised = true;
+    else
+        to_initialise_.push_back(linked.get());
+    tell(*linked, name, /*removed=*/false);
+    code.linked.push_back(std::move(linked));
+}
+
+const void *Engine::handle(orc::ResourceKey key)
+{
+    return by_key_.at(key).code->traces->handle;
+}
+
+bool Engine::is_elsewhere(orc::ResourceKey key, StringRef name)
+{
+    auto owner = by_key_.find(key);
+    return owner != by_key_.end() && owner->second.unit &&
+           owner->second.unit->elsewhere.count(name);
+}
+
+void Engine::failed(orc::ResourceKey key)
+{
+    auto owner = by_key_.find(key);
+    if (owner == by_key_.end() || !owner->second.unit)
+        return;
+    owner->second.unit->has_failed = true;
+    has_failed_ = true;
+}
+
+void Engine::fail(std::unique_ptr<orc::MaterializationResponsibility> responsibility, Error error)
+{
+    report(std::move(error));
+    consumeError(responsibility->withResourceKeyDo([&](orc::ResourceKey key) { failed(key); }));
+    responsibility->failMaterialization();
+}
+
+// ORC does not try again what has failed to link; but what it lacked may have been added by the next
+// time.
+void Engine::revive()
+{
+    if (!std::exchange(has_failed_, false))
+        return;
+    for (auto &code : code_)
+        for (auto &unit : code->units) {
+            if (!unit->has_failed || !unit->bytes)
+                continue; // it was linked, and what it needs was not
+            report(unit->tracker->remove());
+            by_key_.erase(unit->tracker->getKeyUnsafe());
+            report(define_unit(*code, *unit));
+        }
+}
+
+void Engine::run_initialisers(bool wait)
+{
+    if (!wait) {
+        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        settle_references();
+        if (to_initialise_.empty())
+            return;
+    }
+    std::lock_guard<std::recursive_mutex> running(run_mutex_);
+    for (Linked *linked : take_pending())
+        runtime_initialise(*linked);
+}
+
+// In the order of their calls.
+std::vector<Linked *> Engine::take_pending()
+{
+    std::vector<Linked *> order;
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    settle_references();
+    for (Linked *linked : std::exchange(to_initialise_, {}))
+        add_in_order(linked, order);
+    return order;
+}
+
+// Everything happens on this thread: a look-up that has not ended when this returns never will.
+Expected<orc::SymbolMap> Engine::look_up(const orc::JITDylibSearchOrder &order,
+                                         orc::SymbolLookupSet names)
+{
+    struct Outcome {
+        std::optional<Expected<orc::SymbolMap>> result;
+        ~Outcome()
+        {
+            if (result && !*result)
+                consumeError(result->takeError());
+        }
+    };
+    auto outcome = std::make_shared<Outcome>();
+    session_->lookup(
+        orc::LookupKind::Static, order, std::move(names), orc::SymbolState::Ready,
+        [outcome](Expected<orc::SymbolMap> result) { outcome->result.emplace(std::move(result)); },
+        orc::NoDependenciesToRegister);
+    if (outcome->result)
+        return std::move(*outcome->result);
+    return refuse("objects that only the image engine can load need each other");
+}
+
+Expected<void *> Engine::lookup(jit_dylib &dylib, StringRef name)
+{
+    Expected<orc::SymbolMap> found = orc::SymbolMap();
+    {
+        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        release_departed();
+        orc::SymbolStringPtr symbol = session_->intern(name);
+        orc::JITDylibSearchOrder order = {
+            {dylib.own, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly}};
+        for (jit_dylib *other : dylib.order)
+            order.push_back({other->own, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly});
+        if (dylib.last)
+            order.push_back({dylib.last, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly});
+        found = look_up(order, orc::SymbolLookupSet(symbol));
+        revive();
+    }
+    // Also after a failure: what was linked on the way may be found by others.
+    run_initialisers(/*wait=*/true);
+    if (!found)
+        return found.takeError();
+    return found->begin()->second.getAddress().toPtr<void *>();
+}
+
+void Engine::emit_object(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
+                         std::unique_ptr<MemoryBuffer> object)
+{
+    objects_->emit(std::move(responsibility), std::move(object));
+}
+
+void Engine::emit_graph(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
+                        std::unique_ptr<jitlink::LinkGraph> graph)
+{
+    objects_->emit(std::move(responsibility), std::move(graph));
+}
+
+// ---- linking at once ----
+
+Error Engine::link_names(const orc::JITDylibSearchOrder &order, orc::SymbolLookupSet names)
+{
+    auto found = look_up(order, std::move(names));
+    revive();
+    if (found)
+        return Error::success();
+    // All that are missing are told together, whether code needs them already or not.
+    return handleErrors(found.takeError(), [&](const orc::SymbolsNotFound &missing) {
+        for (const auto &name : missing.getSymbols())
+            missing_.insert((*name).str());
+        return refuse("");
+    });
+}
+
+Error Engine::link(jit_code &code)
+{
+    Error error = Error::success();
+    {
+        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        orc::SymbolLookupSet names, undefined;
+        for (const auto &[name, flags] : code.definitions)
+            names.add(name, flags);
+        names.sortByAddress();
+        names.removeDuplicates();
+        // Of lazy code, all that it may ever need; before anything of it runs.
+        for (auto &lazy : code.lazy)
+            for (const std::string &name : lazy->undefined())
+                undefined.add(session_->intern(name));
+        undefined.sortByAddress();
+        undefined.removeDuplicates();
+        orc::JITDylibSearchOrder order;
+        code.dylib->own->withLinkOrderDo([&](const orc::JITDylibSearchOrder &own) { order = own; });
+        if (!undefined.empty())
+            error = link_names(order, std::move(undefined));
+        if (!error && !names.empty())
+            error = link_names({{code.dylib->own, orc::JITDylibLookupFlags::MatchAllSymbols}},
+                               std::move(names));
+    }
+    run_initialisers(/*wait=*/true);
+    return error;
+}
+
+// ---- functions at their first call ----
+
+Expected<void *> Engine::link_lazy(LazyModule &module, size_t index, void **&slots)
+{
+    orc::JITDylibSearchOrder own = {
+        {module.code().dylib->own, orc::JITDylibLookupFlags::MatchAllSymbols}};
+    orc::SymbolStringPtr body = session_->intern(module.body_name(index)),
+                         first_slot = session_->intern(module.slots_name());
+    // A body that could not be linked waits for what it lacks.
+    if (!module.is_generated(index)) {
+        auto object = module.generate(index);
+        if (!object)
+            return object.takeError();
+        if (Error error = add_unit(module.code(), Unit::Kind::Object, (*object)->getMemBufferRef()))
+            return error;
+        module.set_generated(index);
+    }
+    auto found = look_up(own, orc::SymbolLookupSet({body, first_slot}));
+    revive();
+    if (!found)
+        return found.takeError();
+    slots = found->lookup(first_slot).getAddress().toPtr<void **>();
+    return found->lookup(body).getAddress().toPtr<void *>();
+}
+
+void *Engine::resolve_lazy(LazyModule &module, size_t index, void *&body, void **&slots)
+{
+    std::string problem;
+    {
+        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        if (!body) {
+            auto made = link_lazy(module, index, slots);
+            if (made) {
+                body = *made;
+            } else {
+                problem = toString(made.takeError());
+                std::string reports = take_reports();
+                for (const std::string &name : take_missing())
+                    reports +=
+                        (reports.empty() ? "" : "\n") + ("the symbol '" + name + "' is missing");
+                problem = reports.empty() ? problem : reports;
+            }
+        }
+    }
+    if (!problem.empty())
+        return config_.host.call_failed(config_.host.data, module.display_name(index).c_str(),
+                                        problem.c_str());
+    run_initialisers(/*wait=*/false);
+    __atomic_store_n(&slots[index], body, __ATOMIC_RELEASE);
+    return body;
+}
+
+void Engine::emit_module(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
+                         orc::ThreadSafeModule module)
+{
+    auto object = module.withModuleDo([&](Module &module) {
+        ir_optimise(module, *machine_);
+        return ir_compile(module, *machine_);
+    });
+    if (object)
+        return emit_object(std::move(responsibility), std::move(*object));
+    fail(std::move(responsibility), object.takeError());
+}
+
+} // namespace kiln
