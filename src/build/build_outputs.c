@@ -20,6 +20,7 @@ enum { max_attempts = 4 };
 typedef struct work {
     build *build;
     const uint32_t *combined;
+    const char *name; /* of the output of the one unit; NULL: its path */
     build_output_list *outputs;
     char *changed; /* malloc'd: an input that was no longer as the build saw it, or NULL */
 } work;
@@ -263,7 +264,8 @@ static kiln_status take_units(work *work, miss *miss, kiln_error **error)
     text_add(&list, list_magic, sizeof list_magic);
     for (size_t i = 0; status == KILN_OK && i < miss->unit_count; i++)
         if (miss->results[i].done)
-            status = take_unit(work, &miss->results[i], work->build->units.items[i].path, &list,
+            status = take_unit(work, &miss->results[i],
+                               work->name ? work->name : work->build->units.items[i].path, &list,
                                &complete, error);
     if (status == KILN_OK && complete)
         publish_list(work, miss, &list);
@@ -343,10 +345,22 @@ static bool is_to_be_made_again(work *work, int attempts)
     return again;
 }
 
+/* One module needs no merging. */
+static bool is_merged_already(const build *build, uint32_t combined)
+{
+    bool is_bitcode = combined == KILN__WIRE__OUTPUT_KIND__BITCODE ||
+                      combined == KILN__WIRE__OUTPUT_KIND__RAW_BITCODE;
+    return is_bitcode && build->units.count == 1 && build_compiles(build, 0);
+}
+
 kiln_status build_outputs(build *build, const uint32_t *combined, build_output_list *outputs,
                           bool *hit, kiln_error **error)
 {
     work work = {.build = build, .combined = combined, .outputs = outputs};
+    if (combined && is_merged_already(build, *combined)) {
+        work.combined = NULL;
+        work.name = build->spec->name;
+    }
     kiln_status status = KILN_OK;
     bool replaced = false, again = true;
     *hit = look_up(&work);

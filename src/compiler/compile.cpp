@@ -169,8 +169,10 @@ void compile_code(Work &work)
     FrontEnd *front = front_end_create(job->arguments, work.files, work.log, result.diagnostics);
     if (!front)
         return;
-    if (output == OutputKind::RawBitcode)
+    if (output == OutputKind::RawBitcode) {
         front->instance->getCodeGenOpts().DisableLLVMPasses = true;
+        front->instance->getCodeGenOpts().EmitLLVMUseLists = false; // the driver asks for them
+    }
     if (work.request.hot && work.request.hot->single_function)
         front->instance->getFrontendOpts().SkipFunctionBodies = true;
     clang::Language language =

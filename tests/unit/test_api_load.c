@@ -1201,6 +1201,27 @@ static void test_combined_outputs(void **state)
     assert_int_equal(fake_count("link"), 4);
 }
 
+/* One module is merged already: it is not linked, and has the merged output's name. */
+static void test_one_module_merged(void **state)
+{
+    fixture *f = *state;
+    const kiln_output_kind kinds[] = {KILN_OUTPUT_BITCODE, KILN_OUTPUT_RAW_BITCODE};
+    write_source(f, "a.c", "answer=1");
+    kiln_spec *spec = spec_of(f, "lib", "a.c", NULL);
+    for (int i = 0; i < 4; i++) {
+        kiln_outputs *outputs = NULL;
+        kiln_error *error = NULL;
+        kiln_compile_options options = {
+            .size = sizeof options, .kind = kinds[i / 2], .merge = true};
+        CHECK_OK(kiln_compile(f->session, spec, &options, &outputs, &error), error);
+        assert_int_equal(kiln_outputs_count(outputs), 1);
+        check_output(outputs, 0, "lib", "answer=1", i % 2 == 1);
+        kiln_outputs_destroy(outputs);
+    }
+    assert_int_equal(fake_count("link"), 0);
+    kiln_spec_destroy(spec);
+}
+
 static void test_outputs_that_cannot_be(void **state)
 {
     fixture *f = *state;
@@ -1334,6 +1355,7 @@ int main(void)
         WITH_SESSION(test_two_processes),
         WITH_SESSION(test_objects),
         WITH_SESSION(test_combined_outputs),
+        WITH_SESSION(test_one_module_merged),
         WITH_SESSION(test_outputs_that_cannot_be),
         WITH_SESSION(test_host_symbols),
         WITH_SESSION(test_options_of_a_load),
