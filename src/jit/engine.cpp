@@ -5,7 +5,6 @@
 #include "jit/refuse.h"
 
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
-#include "llvm/ExecutionEngine/Orc/Debugging/ELFDebugObjectPlugin.h"
 #include "llvm/ExecutionEngine/Orc/SelfExecutorProcessControl.h"
 
 namespace kiln
@@ -44,11 +43,6 @@ Error Engine::begin()
     session_->setErrorReporter([this](Error error) { report(std::move(error)); });
     objects_ = std::make_unique<orc::ObjectLinkingLayer>(*session_, *slab_);
     objects_->addPlugin(std::make_shared<LinkPasses>(*this, config_.perf_map));
-    Error error = Error::success();
-    auto debugger = std::make_shared<orc::ELFDebugObjectPlugin>(*session_, true, true, error);
-    if (error)
-        return error;
-    objects_->addPlugin(std::move(debugger));
     runtime_ = &session_->createBareJITDylib("kiln.runtime");
     orc::SymbolMap symbols;
     for (const RuntimeSymbol &symbol : runtime_symbols())
@@ -88,6 +82,9 @@ Engine::~Engine()
         return code->traces->owed.load(std::memory_order_acquire) != 0;
     });
     for (auto &code : code_) {
+        if (!code->traces->owed.load(std::memory_order_acquire))
+            for (auto &linked : code->linked)
+                linked->debug.reset();
         code->tracker = nullptr;
         code->units.clear(); // their trackers
         code->definitions.clear();

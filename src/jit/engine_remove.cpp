@@ -89,6 +89,9 @@ kiln_status Engine::remove_one(jit_code &code)
     if (is_owed)
         hold(code);
     for (auto &linked : code.linked) {
+        tell(*linked, code.name, /*removed=*/true);
+        if (!is_owed)
+            linked->debug.reset();
         extents_.erase(linked->begin);
         erase(to_initialise_, linked.get());
         for (auto &[begin, extent] : extents_)
@@ -106,8 +109,6 @@ kiln_status Engine::remove_one(jit_code &code)
     code.definitions.clear();
     code.lazy.clear();
     report(code.tracker->remove());
-    for (auto &linked : code.linked)
-        tell(*linked, code.name, /*removed=*/true);
     bool is_closed = true;
     for (void *library : code.libraries)
         is_closed &= config_.host.close_library(library) == KILN_OK;
@@ -152,8 +153,10 @@ void Engine::release_departed()
         if (code->traces->owed.load(std::memory_order_acquire))
             return false;
         finalise(*code);
-        for (const auto &linked : code->linked)
+        for (const auto &linked : code->linked) {
+            linked->debug.reset();
             slab_->let_go(linked->begin);
+        }
         slab_->free_word(reinterpret_cast<void **>(code->traces->handle));
         return true;
     });

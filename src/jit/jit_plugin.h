@@ -46,7 +46,7 @@ typedef struct jit_host {
                                kiln_error **error);
     void *(*library_symbol)(void *library, const char *name); /* NULL: it has none */
     kiln_status (*close_library)(void *library);              /* OK, or PENDING: it leaves later */
-    /* An object was linked into memory, or was removed from it. size: in bytes. NULL: nobody asks. */
+    /* An object was linked into memory, or is about to leave it. size: in bytes. NULL: nobody asks. */
     void (*object_event)(void *data, const char *name, const void *begin, size_t size,
                          bool removed);
     /* A function that was to be compiled at its first call could not be: never returns, or returns the

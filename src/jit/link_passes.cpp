@@ -185,6 +185,13 @@ Error register_unwind_tables(LinkGraph &graph, const Linked &linked)
 
 } // namespace
 
+void LinkPasses::notifyMaterializing(orc::MaterializationResponsibility &responsibility,
+                                     LinkGraph &, jitlink::JITLinkContext &, MemoryBufferRef object)
+{
+    std::lock_guard<std::mutex> lock(mutex_);
+    links_[&responsibility].object = object;
+}
+
 void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibility,
                                   LinkGraph &graph, jitlink::PassConfiguration &passes)
 {
@@ -214,6 +221,7 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
         read_extent(graph, *link->linked);
         if (perf_map_)
             perf_map_add(graph);
+        link->linked->debug = DebugObject::create(link->object, graph);
         return register_unwind_tables(graph, *link->linked);
     });
 }
@@ -229,6 +237,8 @@ Error LinkPasses::notifyEmitted(orc::MaterializationResponsibility &responsibili
         link = std::move(found->second);
         links_.erase(found);
     }
+    if (link.linked->debug)
+        link.linked->debug->tell();
     return responsibility.withResourceKeyDo(
         [&](orc::ResourceKey key) { observer_.linked(key, link.name, std::move(link.linked)); });
 }

@@ -5,6 +5,7 @@
 //   - __dso_handle, and the functions of libc that ask for it, become the code's own (runtime.h);
 //   - unwind tables are registered with the system's unwinder;
 //   - whoever else's code the object refers to is noted;
+//   - what has debug information is told to debuggers;
 //   - functions are told to perf, where it is asked for.
 #pragma once
 
@@ -39,6 +40,10 @@ class LinkPasses : public llvm::orc::ObjectLinkingLayer::Plugin
   public:
     LinkPasses(LinkObserver &observer, bool perf_map) : observer_(observer), perf_map_(perf_map) {}
 
+    void notifyMaterializing(llvm::orc::MaterializationResponsibility &responsibility,
+                             llvm::jitlink::LinkGraph &graph,
+                             llvm::jitlink::JITLinkContext &context,
+                             llvm::MemoryBufferRef object) override;
     void modifyPassConfig(llvm::orc::MaterializationResponsibility &responsibility,
                           llvm::jitlink::LinkGraph &graph,
                           llvm::jitlink::PassConfiguration &passes) override;
@@ -56,6 +61,7 @@ class LinkPasses : public llvm::orc::ObjectLinkingLayer::Plugin
   private:
     struct Link {
         std::string name;
+        llvm::MemoryBufferRef object; // for as long as it is being linked
         llvm::orc::ResourceKey key = 0;
         std::unique_ptr<Linked> linked;
         const void *handle = nullptr;

@@ -9,6 +9,8 @@
 //     any shared library.
 #pragma once
 
+#include "jit/debugger.h"
+
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 
@@ -34,6 +36,7 @@ struct Linked {
     Traces *traces = nullptr;
     std::vector<Linked *> needs;                 // those of them that the engine has linked
     const void *begin = nullptr, *end = nullptr; // of its code and data
+    std::unique_ptr<DebugObject> debug;          // NULL: it has no debug information
     bool is_initialised = false;
     bool is_settled = false; // so is all that it needs
 };

@@ -86,7 +86,7 @@ class Slab::Piece : public InFlightAlloc
 };
 
 Slab::Slab(void *base, size_t size, size_t page_size)
-    : base_(base), size_(size), page_size_(page_size)
+    : base_(base), size_(size), page_size_(page_size), next_(static_cast<char *>(base))
 {
     free_[static_cast<char *>(base)] = size;
 }
@@ -109,22 +109,37 @@ Expected<std::unique_ptr<Slab>> Slab::create(size_t size)
     }
 }
 
-// First fit.
+// Next fit (Knuth, The Art of Computer Programming 1, 2.5): an address is used again as late as can be,
+// for the sake of debuggers, profilers and whoever keeps a pointer too long.
 char *Slab::take(size_t size)
 {
     std::lock_guard<std::mutex> lock(mutex_);
-    for (auto hole = free_.begin(); hole != free_.end(); ++hole) {
-        if (hole->second < size)
-            continue;
-        char *begin = hole->first;
-        size_t left = hole->second - size;
-        free_.erase(hole);
-        if (left)
-            free_[begin + size] = left;
-        used_ += size;
-        return begin;
+    auto behind = free_.upper_bound(next_);
+    if (behind != free_.begin()) {
+        auto hole = std::prev(behind); // that next_ lies in
+        char *end = hole->first + hole->second;
+        if (next_ < end && size_t(end - next_) >= size)
+            return take_from(hole, next_, size);
     }
-    return nullptr;
+    auto fits = [size](const auto &hole) { return hole.second >= size; };
+    auto hole = std::find_if(behind, free_.end(), fits);
+    if (hole == free_.end())
+        hole = std::find_if(free_.begin(), free_.end(), fits);
+    return hole == free_.end() ? nullptr : take_from(hole, hole->first, size);
+}
+
+char *Slab::take_from(Holes::iterator hole, char *begin, size_t size)
+{
+    size_t before = size_t(begin - hole->first), after = hole->second - before - size;
+    if (before)
+        hole->second = before;
+    else
+        free_.erase(hole);
+    next_ = begin + size;
+    if (after)
+        free_[next_] = after;
+    used_ += size;
+    return begin;
 }
 
 // Its pages are gone, and full of zeros when they are taken again.

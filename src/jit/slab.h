@@ -49,9 +49,11 @@ class Slab : public llvm::jitlink::JITLinkMemoryManager
         bool is_held = false, is_deallocated = false;
     };
     using Pieces = std::map<char *, Finished>;
+    using Holes = std::map<char *, size_t>;
 
     Slab(void *base, size_t size, size_t page_size);
     char *take(size_t size); // NULL: it is full
+    char *take_from(Holes::iterator hole, char *begin, size_t size);
     void give_back(char *address, size_t size);
     Pieces::iterator find(const void *inside);
     llvm::Error end(Pieces::iterator piece, std::unique_lock<std::mutex> lock);
@@ -59,7 +61,8 @@ class Slab : public llvm::jitlink::JITLinkMemoryManager
     mutable std::mutex mutex_; // guards what follows
     void *base_;
     size_t size_, page_size_, used_ = 0;
-    std::map<char *, size_t> free_; // by address
+    char *next_; // where to look first
+    Holes free_; // by address
     Pieces finished_;
     std::vector<void **> free_words_;
 };

@@ -36,12 +36,17 @@ TEST(debugged)
     live_end(&l);
 }
 
+static void skip_without_gdb(void)
+{
+    if (system("gdb -q -batch -ex run --args true > gdb.out 2>&1 && ! grep -q ptrace gdb.out"))
+        skip("gdb cannot run programs here");
+}
+
 static void break_by_line(bool lazily)
 {
     char self[512] = {0}, line[1024];
     bool stopped = false, shows_caller = false;
-    if (system("gdb -q -batch -ex run --args true > gdb.out 2>&1 && ! grep -q ptrace gdb.out"))
-        skip("gdb cannot run programs here");
+    skip_without_gdb();
     CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
     /* As long as inner is not compiled, gdb takes the next line that has code. */
     if (lazily)
@@ -69,6 +74,84 @@ TEST(gdb_breaks_by_line)
 TEST(gdb_breaks_by_line_in_lazy_code)
 {
     break_by_line(true);
+}
+
+/* What is removed and added again, changed, which the debugger runs, too. */
+TEST(debugged_again)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    for (int i = 0; i < 3; i++) {
+        made input = live_compile(&l, KILN_OUTPUT_OBJECT, "debugged.c",
+                                  text_of("%s%*s", text, i, ""), debug);
+        kiln_jit_code *code;
+        CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "a", input.bytes, input.size, &code, &error),
+                     KILN_OK, &error);
+        CHECK_INT(live_int(&l, "run"), 16);
+        CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+    }
+    live_end(&l);
+}
+
+TEST(gdb_breaks_in_what_was_added_again)
+{
+    char self[512] = {0}, line[1024];
+    int stops = 0;
+    skip_without_gdb();
+    CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    FILE *gdb =
+        popen(text_of("gdb -q -batch -ex 'set breakpoint pending on' -ex 'break debugged.c:3' "
+                      "-ex run -ex continue -ex continue --args '%s' debugged_again 2>&1",
+                      self),
+              "r");
+    CHECK(gdb);
+    while (fgets(line, sizeof line, gdb))
+        stops += strstr(line, "inner (x=5) at ") != NULL;
+    pclose(gdb);
+    CHECK_INT(stops, 3);
+}
+
+/* The list that debuggers read. */
+TEST(debuggers_forget_what_is_removed)
+{
+    struct entry {
+        struct entry *next, *previous;
+    };
+    struct {
+        uint32_t version, action;
+        struct entry *relevant, *first;
+    } *descriptor;
+    live l;
+    kiln_error *error;
+    kiln_jit_code *codes[3];
+    live_begin(&l);
+    void *plugin = dlopen(getenv("KILN_JIT_PLUGIN"), RTLD_NOW | RTLD_NOLOAD);
+    CHECK(plugin);
+    descriptor = dlsym(plugin, "__jit_debug_descriptor");
+    CHECK(descriptor && descriptor->version == 1 && !descriptor->first);
+    live_add(&l, KILN_OUTPUT_OBJECT, "plain.c", "int plain(void) { return 1; }");
+    CHECK_INT(live_int(&l, "plain"), 1);
+    CHECK(descriptor->first); /* Kiln compiles with line tables */
+    struct entry *before = descriptor->first;
+    for (int i = 0; i < 3; i++) {
+        made input = live_compile(&l, KILN_OUTPUT_OBJECT, "debugged.c",
+                                  text_of("int f%d(void) { return %d; }", i, i), debug);
+        CHECK_STATUS(kiln_jit_add_bytes(l.dylib, text_of("f%d", i), input.bytes, input.size,
+                                        &codes[i], &error),
+                     KILN_OK, &error);
+        CHECK_INT(live_int(&l, text_of("f%d", i)), i);
+    }
+    CHECK(descriptor->first->next->next->next == before);
+    struct entry *last = descriptor->first;
+    CHECK_STATUS(kiln_jit_remove(codes[1], &error), KILN_OK, &error);
+    CHECK(descriptor->first == last && last->next->next == before &&
+          before->previous == last->next);
+    CHECK_STATUS(kiln_jit_remove(codes[2], &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_remove(codes[0], &error), KILN_OK, &error);
+    CHECK(descriptor->first == before && !before->next && !before->previous);
+    live_end(&l);
+    CHECK(!descriptor->first);
 }
 
 TEST(perf_knows_names)
