@@ -838,6 +838,14 @@ KILN_API kiln_status kiln_jit_add_file(kiln_jit_dylib *dylib, const char *path,
  * Since 0.1. */
 KILN_API kiln_status kiln_jit_add_shared_library(kiln_jit_dylib *dylib, const char *path,
                                                  kiln_jit_code **code, kiln_error **error);
+/* Shared libraries that are loaded when they are missing: a symbol that neither code of the dylib nor its
+ * search order nor the process has is looked for in those of the directories, in this order (ended by
+ * NULL), and the first that exports it is loaded with what it needs, and stays. Weak references load
+ * nothing. Which libraries export what is read when a symbol is missing first, and again after a directory
+ * has changed. Errors: INVALID_ARGUMENT (none), NOT_FOUND (no such directory). Since 0.1. */
+KILN_API kiln_status kiln_jit_add_library_path(kiln_jit_dylib *dylib,
+                                               const char *const *directories, kiln_jit_code **code,
+                                               kiln_error **error);
 /* A library that the image engine has loaded, which is held until the code is removed. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_library(kiln_jit_dylib *dylib, kiln_library *library,
                                           kiln_jit_code **code, kiln_error **error);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "api/jit_host.h"
 #include "api/session.h"
@@ -325,6 +326,38 @@ kiln_status kiln_jit_add_shared_library(kiln_jit_dylib *dylib, const char *path,
         status = error_null(error, "path");
     if (status == KILN_OK)
         status = jit_plugin_loaded()->add_shared_library(inner_dylib(dylib), path, &made, error);
+    return give(status, made, code);
+}
+
+static kiln_status check_directories(const char *const *directories, size_t *count,
+                                     kiln_error **error)
+{
+    for (*count = 0; directories[*count]; ++*count) {
+        struct stat state;
+        const char *path = directories[*count];
+        int errno_value = stat(path, &state) ? errno : S_ISDIR(state.st_mode) ? 0 : ENOTDIR;
+        if (errno_value)
+            return error_set_errno(error, KILN_NOT_FOUND, KILN_PHASE_SPEC, errno_value,
+                                   "cannot look for libraries in '%s'", path);
+    }
+    return *count ? KILN_OK
+                  : error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
+                              "a path of libraries needs a directory");
+}
+
+kiln_status kiln_jit_add_library_path(kiln_jit_dylib *dylib, const char *const *directories,
+                                      kiln_jit_code **code, kiln_error **error)
+{
+    jit_code *made = NULL;
+    size_t count;
+    kiln_status status = begin(dylib, "dylib", error);
+    if (status == KILN_OK && !directories)
+        status = error_null(error, "directories");
+    if (status == KILN_OK)
+        status = check_directories(directories, &count, error);
+    if (status == KILN_OK)
+        status = jit_plugin_loaded()->add_library_path(inner_dylib(dylib), directories, count,
+                                                       &made, error);
     return give(status, made, code);
 }
 

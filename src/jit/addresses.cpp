@@ -21,7 +21,7 @@ void *Addresses::find(StringRef name)
     EmulatedTls control;
     if (!variable || !runtime_describe_native_tls(variable, control))
         return nullptr;
-    return &native_.emplace_back(control);
+    return &natives_.emplace_back(control);
 }
 
 void *find_in_library(void *library, const char *name)

@@ -11,17 +11,21 @@ namespace kiln
 {
 
 // A function that finds names, and what code that uses them needs: for "__emutls_v.NAME", where nobody
-// defines that, the description of the native thread-local variable NAME. Owns the descriptions.
+// defines that, the description of the native thread-local variable NAME.
 class Addresses
 {
   public:
     using Find = std::function<void *(const char *name)>; // NULL: there is none
-    explicit Addresses(Find find) : find_(std::move(find)) {}
+    // natives: where descriptions stay, for as long as any code reads them.
+    Addresses(Find find, std::list<EmulatedTls> &natives)
+        : find_(std::move(find)), natives_(natives)
+    {
+    }
     void *find(llvm::StringRef name); // NULL: there is none
 
   private:
     Find find_;
-    std::list<EmulatedTls> native_;
+    std::list<EmulatedTls> &natives_;
 };
 
 // A shared library's own definition, not one of the libraries that it needs. library: a handle of dlopen.

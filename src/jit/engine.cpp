@@ -56,6 +56,7 @@ Error Engine::begin()
     own->name = "kiln.runtime";
     own->own = runtime_;
     own->last = &session_->createBareJITDylib("kiln.runtime.process");
+    own->behind = &session_->createBareJITDylib("kiln.runtime.path");
     runtime_->setLinkOrder({{runtime_, orc::JITDylibLookupFlags::MatchAllSymbols},
                             {own->last, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly}},
                            /*LinkAgainstThisJITDylibFirst=*/false);
@@ -154,6 +155,7 @@ Expected<jit_dylib *> Engine::add_dylib(StringRef name)
     made->name = name.str();
     made->own = &session_->createBareJITDylib(name.str());
     made->last = &session_->createBareJITDylib(name.str() + ".process");
+    made->behind = &session_->createBareJITDylib(name.str() + ".path");
     dylibs_.push_back(std::move(made));
     if (Error error = set_search_order(*dylibs_.back(), {}))
         return error;
@@ -174,6 +176,7 @@ Error Engine::set_search_order(jit_dylib &dylib, ArrayRef<jit_dylib *> order)
             all.push_back({other->own, exported});
     }
     all.push_back({dylib.last, exported});
+    all.push_back({dylib.behind, exported});
     dylib.order.assign(order.begin(), order.end());
     dylib.own->setLinkOrder(std::move(all), /*LinkAgainstThisJITDylibFirst=*/false);
     return Error::success();

@@ -61,16 +61,16 @@ struct jit_code {
     std::set<jit_code *> users;                        // other code that refers to it
     std::vector<jit_code *> kept;                      // of a promise: what it has added
     std::vector<void *> libraries;                     // of the image engine
-    std::list<kiln::Addresses> images;                 // what those are that were objects
 };
 
 struct jit_dylib {
     kiln::Engine *engine;
     std::string name;
     llvm::orc::JITDylib *own;
-    llvm::orc::JITDylib *last; // the process's symbols: behind all others
+    llvm::orc::JITDylib *last;   // the process's symbols: behind all others
+    llvm::orc::JITDylib *behind; // libraries that are loaded for what nobody has
     std::vector<jit_dylib *> order;
-    std::map<std::string, jit_code *> by_name; // of what is not last
+    std::map<std::string, jit_code *> by_name; // of what is its own
 };
 
 namespace kiln
@@ -87,6 +87,8 @@ class Engine : public LinkObserver
     llvm::Expected<jit_code *> add(jit_dylib &dylib, const jit_input &input);
     llvm::Expected<jit_code *> add_shared_library(jit_dylib &dylib, const char *path);
     llvm::Expected<jit_code *> add_process(jit_dylib &dylib);
+    llvm::Expected<jit_code *> add_library_path(jit_dylib &dylib,
+                                                std::vector<std::string> directories);
     llvm::Expected<jit_code *> add_library(jit_dylib &dylib, llvm::StringRef name, void *library);
     llvm::Expected<jit_code *> add_symbols(jit_dylib &dylib, llvm::StringRef name,
                                            llvm::ArrayRef<jit_symbol> symbols, bool last);
@@ -134,8 +136,9 @@ class Engine : public LinkObserver
     explicit Engine(const jit_config &config) : config_(config) {}
 
     llvm::Error begin();
-    // last: of what stands behind all other dylibs, and has no name there.
-    jit_code &new_code(jit_dylib &dylib, llvm::StringRef name, bool last = false);
+    // where: NULL: the dylib's own; what stands behind all other dylibs has no name there.
+    jit_code &new_code(jit_dylib &dylib, llvm::StringRef name,
+                       llvm::orc::JITDylib *where = nullptr);
     void unregister(jit_code &code);
     void forget(jit_code &code);
     // The same, added once more; NULL: it is new. Refuses something else of that name. digest: 0:
@@ -156,6 +159,9 @@ class Engine : public LinkObserver
     bool is_defined_below(const jit_dylib &dylib, const std::string &name,
                           std::set<const jit_dylib *> &seen) const;
     void revive();
+    void use_addresses(jit_code &code, llvm::orc::JITDylib &dylib, Addresses::Find find,
+                       AddressGenerator::Lend lend = nullptr,
+                       AddressGenerator::Weak weak = AddressGenerator::Weak::Found);
     void use_generator(jit_code &code, llvm::orc::JITDylib &dylib,
                        std::unique_ptr<llvm::orc::DefinitionGenerator> generator);
     llvm::Error link_names(const llvm::orc::JITDylibSearchOrder &order,
@@ -165,7 +171,9 @@ class Engine : public LinkObserver
     struct Image; // an object on its way to become one
     void load_image(Image &image, const llvm::orc::SymbolMap &addresses);
     void finish_image(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
-                      Addresses &image);
+                      jit_code &code, void *library);
+    // Who has the address, and would take it away by being removed; linked: NULL if it was lent.
+    jit_code *owner_of(const void *address, Linked *&linked);
     void settle_references();
     void add_in_order(Linked *linked, std::vector<Linked *> &order);
     std::vector<Linked *> take_pending();
@@ -206,6 +214,9 @@ class Engine : public LinkObserver
         jit_code *code;
     };
     std::map<const void *, Extent> extents_; // by where they begin
+    // What code refers to of images, which go when what brought them is removed.
+    std::map<const void *, jit_code *> lent_;
+    std::list<EmulatedTls> natives_; // descriptions that code reads
     std::vector<Linked *> to_settle_, to_initialise_;
     std::vector<std::unique_ptr<jit_code>> departed_; // removed, while threads owe destructors
     std::string reports_;

@@ -1,6 +1,7 @@
 // engine_add.cpp - an engine: what is added to its dylibs.
 #include "jit/engine.h"
 #include "jit/ir_code.h"
+#include "jit/library_path.h"
 #include "jit/object_check.h"
 #include "jit/object_symbols.h"
 #include "jit/refuse.h"
@@ -17,17 +18,17 @@ namespace kiln
 
 using namespace llvm;
 
-jit_code &Engine::new_code(jit_dylib &dylib, StringRef name, bool last)
+jit_code &Engine::new_code(jit_dylib &dylib, StringRef name, orc::JITDylib *where)
 {
     auto made = std::make_unique<jit_code>();
     made->dylib = &dylib;
     made->name = name.str();
-    made->tracker = (last ? dylib.last : dylib.own)->createResourceTracker();
+    made->tracker = (where ? where : dylib.own)->createResourceTracker();
     made->traces = std::make_unique<Traces>();
     made->traces->handle = reinterpret_cast<Traces **>(slab_->new_word());
     *made->traces->handle = made->traces.get();
     by_key_[made->tracker->getKeyUnsafe()] = {made.get(), nullptr};
-    if (!last)
+    if (!where)
         dylib.by_name[made->name] = made.get();
     if (promising_)
         promising_->kept.push_back(made.get());
@@ -41,6 +42,8 @@ void Engine::unregister(jit_code &code)
     if (named != code.dylib->by_name.end() && named->second == &code)
         code.dylib->by_name.erase(named);
     by_key_.erase(code.tracker->getKeyUnsafe());
+    for (auto lent = lent_.begin(); lent != lent_.end();)
+        lent = lent->second == &code ? lent_.erase(lent) : std::next(lent);
 }
 
 // What could not be added.
@@ -196,6 +199,14 @@ Error Engine::add_lazy(jit_code &code, const jit_input &input)
                  : add_unit(code, Unit::Kind::LazyData, MemoryBufferRef("", code.name), lazy);
 }
 
+void Engine::use_addresses(jit_code &code, orc::JITDylib &dylib, Addresses::Find find,
+                           AddressGenerator::Lend lend, AddressGenerator::Weak weak)
+{
+    use_generator(code, dylib,
+                  std::make_unique<AddressGenerator>(Addresses(std::move(find), natives_),
+                                                     std::move(lend), code.tracker, weak));
+}
+
 void Engine::use_generator(jit_code &code, orc::JITDylib &dylib,
                            std::unique_ptr<orc::DefinitionGenerator> generator)
 {
@@ -273,16 +284,27 @@ Expected<jit_code *> Engine::add_shared_library(jit_dylib &dylib, const char *pa
     code.digest = digest;
     // Kept open for good: code that was removed may have left pointers into it.
     auto find = [handle](const char *name) { return find_in_library(handle, name); };
-    use_generator(code, *dylib.own, std::make_unique<AddressGenerator>(find, code.tracker));
+    use_addresses(code, *dylib.own, find);
     return &code;
 }
 
 Expected<jit_code *> Engine::add_process(jit_dylib &dylib)
 {
     std::lock_guard<std::recursive_mutex> lock(link_mutex_);
-    jit_code &code = new_code(dylib, "process", /*last=*/true);
-    use_generator(code, *dylib.last,
-                  std::make_unique<AddressGenerator>(find_in_process, code.tracker));
+    jit_code &code = new_code(dylib, "process", dylib.last);
+    use_addresses(code, *dylib.last, find_in_process);
+    return &code;
+}
+
+Expected<jit_code *> Engine::add_library_path(jit_dylib &dylib,
+                                              std::vector<std::string> directories)
+{
+    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    jit_code &code = new_code(dylib, "library path", dylib.behind);
+    auto path = std::make_shared<LibraryPath>(
+        std::move(directories), [this](const std::string &text) { report(refuse(text)); });
+    auto find = [path](const char *name) { return path->find(name); };
+    use_addresses(code, *dylib.behind, find, nullptr, AddressGenerator::Weak::Left);
     return &code;
 }
 
@@ -296,7 +318,8 @@ Expected<jit_code *> Engine::add_library(jit_dylib &dylib, StringRef name, void 
     auto find = [this, library](const char *symbol) {
         return config_.host.library_symbol(library, symbol);
     };
-    use_generator(code, *dylib.own, std::make_unique<AddressGenerator>(find, code.tracker));
+    use_addresses(code, *dylib.own, find,
+                  [this, &code](const void *address) { lent_[address] = &code; });
     return &code;
 }
 
@@ -308,14 +331,14 @@ Expected<jit_code *> Engine::add_symbols(jit_dylib &dylib, StringRef name,
         StringMap<void *> addresses;
         for (const jit_symbol &symbol : symbols)
             addresses[symbol.name] = symbol.address;
-        jit_code &code = new_code(dylib, name, /*last=*/true);
+        jit_code &code = new_code(dylib, name, dylib.last);
         // libc's own names are not the host's to lend.
         auto find = [addresses,
                      libc = dlopen("libc.so.6", RTLD_NOW)](const char *symbol) -> void * {
             void *address = addresses.lookup(symbol);
             return address && !find_in_library(libc, symbol) ? address : nullptr;
         };
-        use_generator(code, *dylib.last, std::make_unique<AddressGenerator>(find, code.tracker));
+        use_addresses(code, *dylib.last, find);
         return &code;
     }
     if (auto same = find_same(dylib, name.str(), 0, 0); !same)

@@ -13,13 +13,15 @@ using namespace llvm;
 struct Engine::Image {
     std::unique_ptr<orc::MaterializationResponsibility> responsibility;
     std::unique_ptr<MemoryBuffer> object;
-    orc::SymbolLookupSet needs; // of others
-    bool needs_cxx = false;     // the run-time library of C++
+    orc::SymbolLookupSet needs;               // of others
+    std::vector<orc::SymbolStringPtr> strong; // those that have to be there
+    bool needs_cxx = false;                   // the run-time library of C++
 };
 
 // What it needs. Thread-local variables are left out, since an image finds these by itself.
 static Error read_needs(MemoryBufferRef object, orc::ExecutionSession &session,
-                        orc::SymbolLookupSet &needs, bool &needs_cxx)
+                        orc::SymbolLookupSet &needs, std::vector<orc::SymbolStringPtr> &strong,
+                        bool &needs_cxx)
 {
     static const StringSet<> own = {"_GLOBAL_OFFSET_TABLE_", "__dso_handle", "__tls_get_addr"};
     Error error = visit_object_symbols(object, [&](const ObjectSymbol &symbol) {
@@ -29,6 +31,8 @@ static Error read_needs(MemoryBufferRef object, orc::ExecutionSession &session,
             return;
         // The image engine finds what the process has by itself.
         needs.add(session.intern(symbol.name), orc::SymbolLookupFlags::WeaklyReferencedSymbol);
+        if (!symbol.is_weak)
+            strong.push_back(session.intern(symbol.name));
     });
     needs.sortByAddress();
     needs.removeDuplicates();
@@ -41,8 +45,8 @@ void Engine::emit_image(std::unique_ptr<orc::MaterializationResponsibility> resp
     auto image = std::make_shared<Image>();
     image->responsibility = std::move(responsibility);
     image->object = std::move(object);
-    if (Error error =
-            read_needs(image->object->getMemBufferRef(), *session_, image->needs, image->needs_cxx))
+    if (Error error = read_needs(image->object->getMemBufferRef(), *session_, image->needs,
+                                 image->strong, image->needs_cxx))
         return fail(std::move(image->responsibility), std::move(error));
     // What takes libc's place for the engine's own code is not for an image, which has a __dso_handle
     // of its own.
@@ -52,10 +56,20 @@ void Engine::emit_image(std::unique_ptr<orc::MaterializationResponsibility> resp
     erase_if(order, [&](const auto &item) { return item.first == runtime_; });
     session_->lookup(
         orc::LookupKind::Static, order, image->needs, orc::SymbolState::Ready,
-        [this, image](Expected<orc::SymbolMap> addresses) {
-            if (addresses)
-                return load_image(*image, *addresses);
-            fail(std::move(image->responsibility), addresses.takeError());
+        [this, image, behind = order.back()](Expected<orc::SymbolMap> addresses) {
+            if (!addresses)
+                return fail(std::move(image->responsibility), addresses.takeError());
+            // The library path hears of what has to be there, alone.
+            for (const orc::SymbolStringPtr &name : image->strong) {
+                if (addresses->count(name))
+                    continue;
+                auto found = session_->lookup({behind}, name);
+                if (found)
+                    (*addresses)[name] = *found;
+                else
+                    consumeError(found.takeError());
+            }
+            load_image(*image, *addresses);
         },
         orc::NoDependenciesToRegister);
 }
@@ -86,20 +100,31 @@ void Engine::load_image(Image &image, const orc::SymbolMap &addresses)
     if (owner.unit)
         owner.unit->bytes.reset();
     owner.code->libraries.push_back(library);
-    auto find = [&host, library](const char *name) { return host.library_symbol(library, name); };
-    finish_image(std::move(image.responsibility), owner.code->images.emplace_back(find));
+    for (const auto &[name, definition] : addresses) {
+        Linked *unused;
+        jit_code *other = owner_of(definition.getAddress().toPtr<const void *>(), unused);
+        if (other && other != owner.code)
+            other->users.insert(owner.code);
+    }
+    finish_image(std::move(image.responsibility), *owner.code, library);
 }
 
 // Tell ORC the addresses of what an image has defined.
 void Engine::finish_image(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
-                          Addresses &image)
+                          jit_code &code, void *library)
 {
+    const jit_host &host = config_.host;
+    Addresses image(
+        [&host, library](const char *name) { return host.library_symbol(library, name); },
+        natives_);
     orc::SymbolMap found;
     for (const auto &[name, flags] : responsibility->getSymbols()) {
         void *address = image.find(*name);
         if (!address && flags.isExported() && !flags.hasMaterializationSideEffectsOnly())
             return fail(std::move(responsibility),
                         refuse("the image has no symbol '" + *name + "'"));
+        if (address)
+            lent_[address] = &code;
         found[name] = {orc::ExecutorAddr::fromPtr(address), flags};
     }
     Error error = responsibility->notifyResolved(found);

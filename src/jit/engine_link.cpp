@@ -10,6 +10,18 @@ using namespace llvm;
 
 // ---- linking ----
 
+jit_code *Engine::owner_of(const void *address, Linked *&linked)
+{
+    linked = nullptr;
+    auto next = extents_.upper_bound(address);
+    if (next != extents_.begin() && address < std::prev(next)->second.linked->end) {
+        linked = std::prev(next)->second.linked;
+        return std::prev(next)->second.code;
+    }
+    auto lent = lent_.find(address);
+    return lent == lent_.end() ? nullptr : lent->second;
+}
+
 // Who refers to whom: known when all that was linked together is in its place, since objects may refer
 // to each other.
 void Engine::settle_references()
@@ -17,15 +29,14 @@ void Engine::settle_references()
     for (Linked *linked : std::exchange(to_settle_, {})) {
         jit_code *user = extents_.at(linked->begin).code;
         for (const void *address : std::exchange(linked->references, {})) {
-            auto next = extents_.upper_bound(address);
-            if (next == extents_.begin())
+            Linked *needed;
+            jit_code *owner = owner_of(address, needed);
+            if (!owner || needed == linked)
                 continue;
-            Extent &extent = std::prev(next)->second;
-            if (address >= extent.linked->end || extent.linked == linked)
-                continue;
-            linked->needs.push_back(extent.linked);
-            if (extent.code != user)
-                extent.code->users.insert(user);
+            if (needed)
+                linked->needs.push_back(needed);
+            if (owner != user)
+                owner->users.insert(user);
         }
     }
 }
@@ -161,8 +172,8 @@ Expected<void *> Engine::lookup(jit_dylib &dylib, StringRef name)
             {dylib.own, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly}};
         for (jit_dylib *other : dylib.order)
             order.push_back({other->own, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly});
-        if (dylib.last)
-            order.push_back({dylib.last, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly});
+        for (orc::JITDylib *other : {dylib.last, dylib.behind})
+            order.push_back({other, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly});
         found = look_up(order, orc::SymbolLookupSet(symbol));
         revive();
     }

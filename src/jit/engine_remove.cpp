@@ -24,7 +24,10 @@ static bool is_running(const jit_code &code)
 void Engine::remove_dylib(jit_dylib &dylib)
 {
     std::lock_guard<std::recursive_mutex> lock(link_mutex_);
-    report(session_->removeJITDylibs({dylib.own, dylib.last}));
+    report(session_->removeJITDylibs({dylib.own, dylib.last, dylib.behind}));
+    for (auto &code : code_)
+        if (code->dylib == &dylib)
+            unregister(*code);
     erase_if(code_, [&](const auto &code) { return code->dylib == &dylib; });
     for (auto &other : dylibs_)
         erase(other->order, &dylib);

@@ -16,9 +16,16 @@ Error AddressGenerator::tryToGenerate(orc::LookupState &, orc::LookupKind, orc::
                                       orc::JITDylibLookupFlags, const orc::SymbolLookupSet &names)
 {
     orc::SymbolMap found;
-    for (const auto &[name, flags] : names)
-        if (void *address = addresses_.find(*name))
-            found[name] = {orc::ExecutorAddr::fromPtr(address), JITSymbolFlags::Exported};
+    for (const auto &[name, flags] : names) {
+        if (weak_ == Weak::Left && flags == orc::SymbolLookupFlags::WeaklyReferencedSymbol)
+            continue;
+        void *address = addresses_.find(*name);
+        if (!address)
+            continue;
+        if (lend_)
+            lend_(address);
+        found[name] = {orc::ExecutorAddr::fromPtr(address), JITSymbolFlags::Exported};
+    }
     return found.empty() ? Error::success()
                          : dylib.define(orc::absoluteSymbols(std::move(found)), tracker_);
 }

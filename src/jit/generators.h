@@ -17,8 +17,13 @@ namespace kiln
 class AddressGenerator : public llvm::orc::DefinitionGenerator
 {
   public:
-    AddressGenerator(Addresses::Find find, llvm::orc::ResourceTrackerSP tracker)
-        : addresses_(std::move(find)), tracker_(std::move(tracker))
+    // Weak references: found like all others, or left as they are, as linkers do with archives.
+    enum class Weak { Found, Left };
+    using Lend = std::function<void(const void *address)>; // code is about to get it
+    AddressGenerator(Addresses addresses, Lend lend, llvm::orc::ResourceTrackerSP tracker,
+                     Weak weak = Weak::Found)
+        : addresses_(std::move(addresses)), lend_(std::move(lend)), tracker_(std::move(tracker)),
+          weak_(weak)
     {
     }
     llvm::Error tryToGenerate(llvm::orc::LookupState &, llvm::orc::LookupKind,
@@ -27,7 +32,9 @@ class AddressGenerator : public llvm::orc::DefinitionGenerator
 
   private:
     Addresses addresses_;
+    const Lend lend_; // may be empty
     llvm::orc::ResourceTrackerSP tracker_;
+    const Weak weak_;
 };
 
 // Members of a static archive, added as they are needed.

@@ -98,6 +98,9 @@ typedef struct jit_plugin {
     kiln_status (*add_shared_library)(jit_dylib *dylib, const char *path, jit_code **code,
                                       kiln_error **error);
     kiln_status (*add_process)(jit_dylib *dylib, jit_code **code, kiln_error **error);
+    /* Shared libraries that are loaded when nobody else has a symbol of theirs. */
+    kiln_status (*add_library_path)(jit_dylib *dylib, const char *const *directories, size_t count,
+                                    jit_code **code, kiln_error **error);
     /* library: for jit_host's functions; the code owns it once this has succeeded. */
     kiln_status (*add_library)(jit_dylib *dylib, const char *name, void *library, jit_code **code,
                                kiln_error **error);

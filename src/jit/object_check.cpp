@@ -23,7 +23,7 @@ Error check_header(StringRef name, const object::ELFFile<ELF64LE> &file)
 {
     if (file.getHeader().e_type != ELF::ET_REL)
         return refuse("'" + name + "' is a linked file, no object");
-    if (file.getHeader().e_machine != ELF::EM_X86_64)
+    if (file.getHeader().e_machine != processor_of_objects)
         return refuse("'" + name + "' is made for another processor (ELF machine " +
                       Twine(file.getHeader().e_machine) + ")");
     return Error::success();
@@ -120,7 +120,7 @@ Expected<std::string> find_special_relocation(const object::ELFFile<ELF64LE> &fi
             return refuse("a relocation is for a symbol that is not there");
         if (is_allocated && !is_known_relocation(type))
             special = "it has relocations of type " +
-                      object::getELFRelocationTypeName(ELF::EM_X86_64, type).str();
+                      object::getELFRelocationTypeName(processor_of_objects, type).str();
     }
     return special;
 }

@@ -22,6 +22,7 @@ Error visit_object_symbols(MemoryBufferRef bytes, function_ref<void(const Object
                .size = symbol.getSize(),
                .is_defined = !(*flags & object::SymbolRef::SF_Undefined),
                .is_local = !(*flags & object::SymbolRef::SF_Global),
+               .is_weak = (*flags & object::SymbolRef::SF_Weak) != 0,
                .is_thread_local = symbol.getELFType() == ELF::STT_TLS});
     }
     return Error::success();

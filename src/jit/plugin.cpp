@@ -146,6 +146,13 @@ kiln_status add_process(jit_dylib *dylib, jit_code **code, kiln_error **error)
     return give(dylib, dylib->engine->add_process(*dylib), code, error);
 }
 
+kiln_status add_library_path(jit_dylib *dylib, const char *const *directories, size_t count,
+                             jit_code **code, kiln_error **error)
+{
+    return give(dylib, dylib->engine->add_library_path(*dylib, {directories, directories + count}),
+                code, error);
+}
+
 kiln_status add_library(jit_dylib *dylib, const char *name, void *library, jit_code **code,
                         kiln_error **error)
 {
@@ -269,6 +276,7 @@ const jit_plugin table = {
     .add = add,
     .add_shared_library = add_shared_library,
     .add_process = add_process,
+    .add_library_path = add_library_path,
     .add_library = add_library,
     .add_symbols = add_symbols,
     .add_promise = add_promise,

@@ -1,4 +1,5 @@
-// processor_stubs.h - pieces of machine code that linked objects get: one file a processor.
+// processor_stubs.h - what depends on the processor, pieces of machine code that linked objects get above all:
+// one file a processor.
 #pragma once
 
 #include "llvm/ExecutionEngine/JITLink/JITLink.h"
@@ -29,6 +30,7 @@ void define_library_function(llvm::jitlink::LinkGraph &graph, llvm::jitlink::Sym
 // can be out of range.
 void keep_table_loads(llvm::jitlink::LinkGraph &graph);
 
+extern const unsigned processor_of_objects; // ELF's e_machine
 // Whether JITLink knows a type of relocation; how many bytes any type changes.
 bool is_known_relocation(unsigned type);
 unsigned relocation_width(unsigned type);

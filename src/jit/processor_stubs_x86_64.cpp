@@ -10,6 +10,8 @@ namespace kiln
 using namespace llvm;
 namespace x86_64 = jitlink::x86_64;
 
+const unsigned processor_of_objects = ELF::EM_X86_64;
+
 void define_library_function(jitlink::LinkGraph &graph, jitlink::Symbol &function,
                              const LibraryFunction &what, jitlink::Symbol &dso_handle,
                              jitlink::Symbol &target)

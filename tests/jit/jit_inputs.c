@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char text[] = "int helper(int x);\n"
                            "static int calls;\n"
@@ -157,6 +159,65 @@ TEST(a_library_of_the_image_engine)
     CHECK_INT(call_int(library, "image"), 166);
     CHECK_STATUS(kiln_library_close(library), KILN_OK, NULL);
     CHECK_INT(live_int(&l, "run"), 267);
+    live_end(&l);
+}
+
+static void write_library(live *l, const char *name, const char *text, const char *const *arguments)
+{
+    made library = live_compile(l, KILN_OUTPUT_SHARED_LIBRARY, "library.c", text, arguments);
+    write_bytes(scratch(name), library.bytes, library.size);
+}
+
+TEST(libraries_that_are_missing_are_loaded)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_code *path;
+    live_begin(&l);
+    const char *folder = scratch("libraries");
+    const char *const directories[] = {folder, NULL}, *const nowhere[] = {scratch("none"), NULL};
+    mkdir(folder, 0777);
+    CHECK_INT(kiln_jit_add_library_path(l.dylib, nowhere, &path, &error), KILN_NOT_FOUND);
+    CHECK_CONTAINS(kiln_error_message(error), "none");
+    kiln_error_destroy(error);
+    CHECK_INT(kiln_jit_add_library_path(l.dylib, nowhere + 1, &path, &error),
+              KILN_INVALID_ARGUMENT);
+    kiln_error_destroy(error);
+
+    write_library(&l, "libraries/libfar.so.1",
+                  "int state = 9; _Thread_local int own = 4; int far(void) { return state++; }",
+                  NULL);
+    write_bytes(scratch("libraries/libtext.so"), "INPUT(libfar.so.1)", 18);
+    write_bytes(scratch("libraries/libcut.so"), "\177ELF\2\1\1", 7);
+    live_add(&l, KILN_OUTPUT_BITCODE, "user.c",
+             "int far(void); extern int state; extern _Thread_local int own;\n"
+             "__attribute__((weak)) int weak(void);\n"
+             "int run(void) { return far() + state * 100 + own * 10000 + (weak ? 1 << 20 : 0); }");
+    CHECK_CONTAINS(live_fails(l.dylib, "run", KILN_BIND), "far");
+    CHECK_STATUS(kiln_jit_add_library_path(l.dylib, directories, &path, &error), KILN_OK, &error);
+    write_library(&l, "libraries/libweak.so", "int weak(void) { return 1; }", NULL);
+    CHECK_INT(live_int(&l, "run"), 9 + 1000 + 40000);
+
+    /* One that comes later; one that lacks what it needs. */
+    live_fails(l.dylib, "later", KILN_NOT_FOUND);
+    write_library(&l, "libraries/liblater.so", "int later(void) { return 12; }", NULL);
+    CHECK_INT(live_int(&l, "later"), 12);
+    write_library(&l, "libraries/libgone.so", "int gone(void) { return 1; }", NULL);
+    write_library(&l, "libraries/libneeds.so", "int gone(void); int needs(void) { return gone(); }",
+                  (const char *const[]){text_of("-L%s", folder), "-lgone", NULL});
+    unlink(scratch("libraries/libgone.so"));
+    live_add(&l, KILN_OUTPUT_OBJECT, "more.c",
+             "int needs(void); int more(void) { return needs(); }");
+    CHECK_CONTAINS(live_fails(l.dylib, "more", KILN_BIND), "cannot be loaded");
+    /* From an object that becomes an image. */
+    write_library(&l, "libraries/libnear.so", "int near(void) { return 3; }", NULL);
+    live_add(&l, KILN_OUTPUT_OBJECT, "image.c",
+             "int near(void); _Thread_local int mine = 5; __attribute__((weak)) int weak(void);\n"
+             "int image(void) { return near() + mine++ + (weak ? 1 << 20 : 0); }");
+    CHECK_INT(live_int(&l, "image"), 8);
+    CHECK_STATUS(kiln_jit_remove(path, &error), KILN_OK, &error);
+    CHECK_INT(live_int(&l, "run"), 10 + 1100 + 40000);
+    live_fails(l.dylib, "weak", KILN_NOT_FOUND);
     live_end(&l);
 }
 

@@ -69,6 +69,47 @@ static int remove_running(void)
     return 5;
 }
 
+/* Images, too: objects that became some, and libraries. */
+TEST(images_in_use_are_not_removed)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_code *library_code;
+    live_begin(&l);
+    static const char source[] = "int of_library = 8;";
+    kiln_spec *spec = kiln_spec_create("image");
+    kiln_spec_add_memory_source(spec, "image.c", source, strlen(source), NULL);
+    kiln_library *library = load_spec(l.session, spec);
+    CHECK_STATUS(kiln_jit_add_library(l.dylib, library, &library_code, &error), KILN_OK, &error);
+    kiln_jit_code *base =
+        live_add(&l, KILN_OUTPUT_OBJECT, "base.c", "int base(void) { return 1; }");
+    kiln_jit_code *image = live_add(&l, KILN_OUTPUT_OBJECT, "image.c",
+                                    "int base(void); _Thread_local int own = 2;\n"
+                                    "int image(void) { return base() + own; }");
+    kiln_jit_code *user =
+        live_add(&l, KILN_OUTPUT_BITCODE, "user.c",
+                 "int image(void); extern int of_library; extern _Thread_local int own;\n"
+                 "int run(void) { return image() + of_library + own; }");
+    CHECK_INT(live_int(&l, "run"), 1 + 2 + 8 + 2);
+    const struct {
+        kiln_jit_code *code;
+        const char *user;
+    } used[] = {{base, "'image.c' refers to it"},
+                {image, "'user.c' refers to it"},
+                {library_code, "'user.c' refers to it"}};
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(kiln_jit_remove(used[i].code, &error), KILN_REFUSED);
+        CHECK_CONTAINS(kiln_error_message(error), used[i].user);
+        kiln_error_destroy(error);
+    }
+    CHECK_STATUS(kiln_jit_remove(user, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_remove(library_code, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_remove(image, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_remove(base, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_library_close(library), KILN_OK, NULL);
+    live_end(&l);
+}
+
 TEST(what_runs_is_not_removed)
 {
     live l;
