@@ -877,9 +877,10 @@ KILN_API kiln_status kiln_jit_remove(kiln_jit_code *code, kiln_error **error);
 KILN_API kiln_status kiln_jit_link(kiln_jit_code *code, kiln_error **error);
 
 /* A function, or a variable, of the dylib or of its search order, linked if it is not yet; its
- * constructors have run. name: the symbol's. NULL on failure. Blocks while it compiles and links.
- * Errors: NOT_FOUND, BIND (it needs symbols that are missing; the error lists all), any of a
- * compilation's. Since 0.1. */
+ * constructors have run. name: the symbol's or, of what code of the dylib itself defines, a C++ name,
+ * as kiln_library_function takes it. NULL on failure. Blocks while it compiles and links. Errors:
+ * NOT_FOUND, AMBIGUOUS (the message lists the candidates), BIND (it needs symbols that are missing;
+ * the error lists all), any of a compilation's. Since 0.1. */
 KILN_API kiln_function kiln_jit_function(kiln_jit_dylib *dylib, const char *name,
                                          kiln_error **error);
 KILN_API void *kiln_jit_data(kiln_jit_dylib *dylib, const char *name, kiln_error **error);

@@ -246,6 +246,50 @@ TEST(an_object_that_becomes_an_image)
     live_end(&l);
 }
 
+TEST(cxx_names)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    live_add(&l, KILN_OUTPUT_OBJECT, "a.cpp",
+             "namespace ns { int f(int x) { return x + 1; } int g(int) { return 2; }\n"
+             "int g(double) { return 3; } int value = 5;\n"
+             "struct S { int v; S(); }; S::S() : v(7) {} }\n"
+             "template <class T> T twice(T x) { return x + x; } template int twice<int>(int);");
+    int (*f)(int) = (int (*)(int))kiln_jit_function(l.dylib, "ns::f", &error);
+    CHECK(f && f(1) == 2);
+    int (*g)(double) = (int (*)(double))kiln_jit_function(l.dylib, "ns::g( double )", &error);
+    CHECK(g && g(1) == 3);
+    int (*twice)(int) = (int (*)(int))kiln_jit_function(l.dylib, "twice", &error);
+    CHECK(twice && twice(4) == 8);
+    int *value = kiln_jit_data(l.dylib, "ns::value", &error);
+    CHECK(value && *value == 5);
+    int s = 0;
+    void (*make)(int *) = (void (*)(int *))kiln_jit_function(l.dylib, "ns::S::S", &error);
+    CHECK(make);
+    make(&s);
+    CHECK_INT(s, 7);
+    CHECK(!kiln_jit_function(l.dylib, "ns::g", &error));
+    CHECK_INT(kiln_error_code(error), KILN_AMBIGUOUS);
+    CHECK_CONTAINS(kiln_error_message(error), "ns::g(double)");
+    kiln_error_destroy(error);
+    CHECK(!kiln_jit_function(l.dylib, "ns::value", &error));
+    CHECK_INT(kiln_error_code(error), KILN_NOT_FOUND);
+    CHECK_CONTAINS(kiln_error_message(error), "ns::value");
+    kiln_error_destroy(error);
+    CHECK(!kiln_jit_function(l.dylib, "ns::none", NULL));
+
+    /* What was promised, too: its names are known when it was compiled. */
+    static const char source[] = "namespace later { int h() { return 11; } }";
+    kiln_spec *spec = kiln_spec_create("later");
+    kiln_spec_add_memory_source(spec, "later.cpp", source, strlen(source), NULL);
+    CHECK_STATUS(kiln_jit_add_spec(l.dylib, spec, NULL, NULL, &error), KILN_OK, &error);
+    kiln_spec_destroy(spec);
+    int (*h)(void) = (int (*)(void))kiln_jit_function(l.dylib, "later::h", &error);
+    CHECK(h && h() == 11);
+    live_end(&l);
+}
+
 /* What stands behind all dylibs has no name there. */
 TEST(names_of_what_is_not_code)
 {
