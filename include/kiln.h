@@ -821,11 +821,14 @@ typedef struct kiln_jit_spec_options {
     const char *const
         *symbols; /* names that it defines, ended by NULL. Default: not known; then it is
                                    compiled when a name is looked for that nobody else has */
+    const char
+        *engine; /* "jit", the default, or "image": whose code it becomes. What needs a linker
+                                   (packages, -l, archives among its sources) becomes an image anyway */
 } kiln_jit_spec_options;
 
 /* Promise a library from source: nothing is compiled until one of its symbols is looked up, or code
- * that is being linked needs one. The spec is copied; its dependencies have to be dylibs of the search
- * order, or in it. Errors: ALREADY_EXISTS, SPEC, NO_MEMORY; those of its compilation come from the
+ * that is being linked needs one. The spec is copied; where it becomes code of the JIT, its dependencies
+ * have to be dylibs of the search order, or in it. Errors: ALREADY_EXISTS, SPEC, NO_MEMORY; those of its compilation come from the
  * look-up. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_spec(kiln_jit_dylib *dylib, const kiln_spec *spec,
                                        const kiln_jit_spec_options *options, kiln_jit_code **code,

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "api/jit_host.h"
+#include "api/live_library.h"
 #include "api/session.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -204,8 +205,7 @@ kiln_status kiln_jit_add_lazy(kiln_jit_dylib *dylib, const char *name, const voi
 typedef struct promise {
     kiln_session *session;
     kiln_spec *spec;
-    bool lazy_functions;
-    char optimisation[4];
+    bool lazy_functions, as_image;
 } promise;
 
 static void promise_destroy(void *data)
@@ -215,19 +215,20 @@ static void promise_destroy(void *data)
     free(promise);
 }
 
-static kiln_status add_output(const promise *promise, jit_dylib *dylib, const kiln_output *output,
-                              size_t index, kiln_error **error)
+static kiln_status keep_by_image(const promise *promise, jit_dylib *dylib, kiln_error **error)
 {
-    char *name = text_print("%s#%zu", promise->spec->name, index);
-    jit_input input = {.name = name,
-                       .bytes = output->bytes,
-                       .size = output->size_bytes,
-                       .lazy = promise->lazy_functions};
+    kiln_library *library;
     jit_code *code;
-    kiln_status status = name ? read_optimisation(promise->optimisation, &input.optimisation, error)
-                              : error_no_memory(error);
-    if (status == KILN_OK)
-        status = jit_plugin_loaded()->add(dylib, &input, &code, error);
+    char *name = text_print("%s#image", promise->spec->name);
+    if (!name)
+        return error_no_memory(error);
+    kiln_status status =
+        kiln_library_load_spec(promise->session, promise->spec, NULL, &library, error);
+    if (status == KILN_OK) {
+        status = jit_plugin_loaded()->add_library(dylib, name, library, &code, error);
+        if (status != KILN_OK)
+            kiln_library_close(library);
+    }
     free(name);
     return status;
 }
@@ -235,29 +236,43 @@ static kiln_status add_output(const promise *promise, jit_dylib *dylib, const ki
 static kiln_status keep(void *data, jit_dylib *dylib, kiln_error **error)
 {
     const promise *promise = data;
-    const kiln_compile_options options = {.size = sizeof options,
-                                          .kind = promise->lazy_functions ? KILN_OUTPUT_RAW_BITCODE
-                                                                          : KILN_OUTPUT_OBJECT};
+    kiln_jit_dylib *outer = (kiln_jit_dylib *)dylib;
     kiln_outputs *outputs;
-    kiln_status status = kiln_compile(promise->session, promise->spec, &options, &outputs, error);
+    kiln_jit_code *code;
+    if (promise->as_image)
+        return keep_by_image(promise, dylib, error);
+    build_context context =
+        session_context(promise->session, session_sink(promise->session), HOT_OFF, -1);
+    kiln_status status = live_compile(promise->session, promise->spec, promise->lazy_functions,
+                                      &context, &outputs, error);
     if (status != KILN_OK)
         return status;
-    for (size_t i = 0; status == KILN_OK && i < kiln_outputs_count(outputs); i++) {
-        kiln_output output = {.size = sizeof output};
-        kiln_outputs_get(outputs, i, &output);
-        status = add_output(promise, dylib, &output, i, error);
-    }
+    status = live_add_output(outer, promise->spec, promise->lazy_functions, outputs, &code, error);
+    if (status == KILN_OK && promise->spec->host_symbol_count)
+        status = live_add_host_symbols(outer, promise->spec, &code, error);
     kiln_outputs_destroy(outputs);
     return status;
+}
+
+static kiln_status read_engine(const kiln_jit_spec_options *options, const kiln_spec *spec,
+                               bool *as_image, kiln_error **error)
+{
+    const bind_options plain = {.live = true};
+    const char *engine = options->engine ? options->engine : "jit";
+    if (strcmp(engine, "jit") != 0 && strcmp(engine, "image") != 0)
+        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
+                         "there is no engine '%s' in this version: use 'image' or 'jit'", engine);
+    *as_image = strcmp(engine, "image") == 0 || !live_is_possible(spec, &plain);
+    return KILN_OK;
 }
 
 kiln_status kiln_jit_add_spec(kiln_jit_dylib *dylib, const kiln_spec *spec,
                               const kiln_jit_spec_options *options, kiln_jit_code **code,
                               kiln_error **error)
 {
-    static const char *const emulated[] = {"-femulated-tls", NULL};
     kiln_jit_spec_options ours;
     jit_code *made = NULL;
+    bool as_image;
     size_t count = 0;
     kiln_status status = begin(dylib, "dylib", error);
     if (status == KILN_OK && !spec)
@@ -266,19 +281,22 @@ kiln_status kiln_jit_add_spec(kiln_jit_dylib *dylib, const kiln_spec *spec,
         status = options_read(&ours, sizeof ours, options, "spec", error);
     if (status == KILN_OK)
         status = spec_check(spec, error);
+    if (status == KILN_OK)
+        status = read_engine(&ours, spec, &as_image, error);
     if (status != KILN_OK)
         return status;
     promise *promise = calloc(1, sizeof *promise);
     if (!promise)
         return error_no_memory(error);
     const kiln_jit *jit = jit_plugin_loaded()->host_data(inner_dylib(dylib));
-    *promise = (struct promise){
-        .session = jit->session, .spec = spec_copy(spec), .lazy_functions = ours.lazy_functions};
-    if (!promise->spec || kiln_spec_add_arguments(promise->spec, KILN_PRIVATE, emulated)) {
+    *promise = (struct promise){.session = jit->session,
+                                .spec = spec_copy(spec),
+                                .lazy_functions = ours.lazy_functions,
+                                .as_image = as_image};
+    if (!promise->spec) {
         promise_destroy(promise);
         return error_no_memory(error);
     }
-    spec_optimisation(spec, promise->optimisation);
     while (ours.symbols && ours.symbols[count])
         count++;
     const jit_promise what = {.name = spec->name,

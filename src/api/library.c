@@ -699,7 +699,7 @@ static kiln_status load(kiln_session *session, kiln_spec *spec, const kiln_load_
     if (bind.live && live_is_possible(spec, &bind)) {
         kiln_outputs *outputs = NULL;
         build_context context = session_context(session, events, HOT_OFF, -1);
-        status = live_compile(session, spec, &bind, &context, &outputs, error);
+        status = live_compile(session, spec, bind.lazy, &context, &outputs, error);
         if (status == KILN_OK)
             status = live_load(session, spec, &bind, outputs, begin_ns, &events, library, error);
         /* What it lacks a linker may find. */

@@ -119,14 +119,13 @@ static kiln_status load_dependencies(loading *loading)
     return status;
 }
 
-kiln_status live_compile(kiln_session *session, const kiln_spec *spec, const bind_options *options,
+kiln_status live_compile(kiln_session *session, const kiln_spec *spec, bool lazy,
                          const build_context *context, kiln_outputs **outputs, kiln_error **error)
 {
     static const char *const emulated[] = {"-femulated-tls", NULL};
     /* Merged: what its sources do at load and at the end has one order. */
     const kiln_compile_options how = {.size = sizeof how,
-                                      .kind = options->lazy ? KILN_OUTPUT_RAW_BITCODE
-                                                            : KILN_OUTPUT_OBJECT,
+                                      .kind = lazy ? KILN_OUTPUT_RAW_BITCODE : KILN_OUTPUT_OBJECT,
                                       .merge = true};
     kiln_status status = spec_check(spec, error);
     if (status != KILN_OK)
@@ -177,43 +176,39 @@ static kiln_status keep_code(struct live_library *live, kiln_status status, kiln
     return KILN_OK;
 }
 
-static kiln_status add_host_symbols(loading *loading, struct live_library *live)
+kiln_status live_add_host_symbols(kiln_jit_dylib *dylib, const kiln_spec *spec,
+                                  kiln_jit_code **code, kiln_error **error)
 {
-    const kiln_spec *spec = loading->spec;
     jit_symbol *symbols = calloc(spec->host_symbol_count + 1, sizeof *symbols);
-    jit_code *code = NULL;
-    if (!symbols)
-        return error_no_memory(loading->error);
-    for (size_t i = 0; i < spec->host_symbol_count; i++)
+    jit_code *made = NULL;
+    char *name = text_print("%s#host", spec->name);
+    kiln_status status = symbols && name ? KILN_OK : error_no_memory(error);
+    for (size_t i = 0; status == KILN_OK && i < spec->host_symbol_count; i++)
         symbols[i] = (jit_symbol){spec->host_symbols[i].name,
                                   (void *)(uintptr_t)spec->host_symbols[i].address};
-    kiln_status status =
-        jit_plugin_loaded()->add_symbols((jit_dylib *)live->dylib, "host symbols", symbols,
-                                         spec->host_symbol_count, true, &code, loading->error);
+    if (status == KILN_OK)
+        status = jit_plugin_loaded()->add_symbols((jit_dylib *)dylib, name, symbols,
+                                                  spec->host_symbol_count, true, &made, error);
     free(symbols);
-    return keep_code(live, status, (kiln_jit_code *)code, loading->error);
+    free(name);
+    *code = (kiln_jit_code *)made;
+    return status;
 }
 
-static kiln_status add_outputs(loading *loading, struct live_library *live)
+kiln_status live_add_output(kiln_jit_dylib *dylib, const kiln_spec *spec, bool lazy,
+                            const kiln_outputs *outputs, kiln_jit_code **code, kiln_error **error)
 {
     char level[4];
-    kiln_status status = KILN_OK;
-    spec_optimisation(loading->spec, level);
-    for (size_t i = 0; status == KILN_OK && i < kiln_outputs_count(loading->outputs); i++) {
-        kiln_output output = {.size = sizeof output};
-        kiln_jit_code *code = NULL;
-        kiln_outputs_get(loading->outputs, i, &output);
-        char *name = text_print("%s#%zu", output.source, i);
-        if (!name)
-            return error_no_memory(loading->error);
-        status = loading->options->lazy
-                     ? kiln_jit_add_lazy(live->dylib, name, output.bytes, output.size_bytes, level,
-                                         &code, loading->error)
-                     : kiln_jit_add_bytes(live->dylib, name, output.bytes, output.size_bytes, &code,
-                                          loading->error);
-        free(name);
-        status = keep_code(live, status, code, loading->error);
-    }
+    kiln_output output = {.size = sizeof output};
+    kiln_outputs_get(outputs, 0, &output); /* merged: there is one */
+    char *name = text_print("%s#0", output.source);
+    if (!name)
+        return error_no_memory(error);
+    spec_optimisation(spec, level);
+    kiln_status status =
+        lazy ? kiln_jit_add_lazy(dylib, name, output.bytes, output.size_bytes, level, code, error)
+             : kiln_jit_add_bytes(dylib, name, output.bytes, output.size_bytes, code, error);
+    free(name);
     return status;
 }
 
@@ -274,8 +269,11 @@ static kiln_status add_dependencies(loading *loading, struct live_library *live)
 static kiln_status add_all(loading *loading, struct live_library *live)
 {
     kiln_jit_code *code = NULL;
-    kiln_status status =
-        loading->spec->host_symbol_count ? add_host_symbols(loading, live) : KILN_OK;
+    kiln_status status = KILN_OK;
+    if (loading->spec->host_symbol_count) {
+        status = live_add_host_symbols(live->dylib, loading->spec, &code, loading->error);
+        status = keep_code(live, status, code, loading->error);
+    }
     if (status == KILN_OK)
         status = add_dependencies(loading, live);
     if (status == KILN_OK) {
@@ -283,8 +281,11 @@ static kiln_status add_all(loading *loading, struct live_library *live)
         status = keep_code(live, status, code, loading->error);
     }
     /* The last one: it is removed first, and then still finds what its destructors need. */
-    if (status == KILN_OK)
-        status = add_outputs(loading, live);
+    if (status == KILN_OK) {
+        status = live_add_output(live->dylib, loading->spec, loading->options->lazy,
+                                 loading->outputs, &code, loading->error);
+        status = keep_code(live, status, code, loading->error);
+    }
     for (size_t i = 0; status == KILN_OK && i < live->count; i++)
         status = kiln_jit_link(live->code[i], loading->error);
     return status;

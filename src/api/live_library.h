@@ -10,13 +10,18 @@
 
 /* Whether the engine for live code can load it. */
 bool live_is_possible(const kiln_spec *spec, const bind_options *options);
-/* Compile it, for live_load; any thread. */
-kiln_status live_compile(kiln_session *session, const kiln_spec *spec, const bind_options *options,
+/* Compile it, to one output; any thread. lazy: for functions that are generated at their first call. */
+kiln_status live_compile(kiln_session *session, const kiln_spec *spec, bool lazy,
                          const build_context *context, kiln_outputs **outputs, kiln_error **error);
 /* Load it, on this thread, constructors included. spec is copied; outputs are taken over. */
 kiln_status live_load(kiln_session *session, const kiln_spec *spec, const bind_options *options,
                       kiln_outputs *outputs, int64_t begin_ns, const event_sink *events,
                       kiln_library **library, kiln_error **error);
+/* Add that output to a dylib; what the spec lends, behind all definitions. */
+kiln_status live_add_output(kiln_jit_dylib *dylib, const kiln_spec *spec, bool lazy,
+                            const kiln_outputs *outputs, kiln_jit_code **code, kiln_error **error);
+kiln_status live_add_host_symbols(kiln_jit_dylib *dylib, const kiln_spec *spec,
+                                  kiln_jit_code **code, kiln_error **error);
 /* Its own definition of that name, linker's alone; NULL: none. */
 void *live_address(const kiln_library *library, const char *name);
 /* Remove its code. PENDING: as kiln_jit_remove; *pending is for live_has_departed. */

@@ -150,7 +150,7 @@ static void *run(void *data)
     closure closure = {0};
     kiln_error *error = NULL;
     kiln_status status = load->live
-                             ? live_compile(load->session, load->live, &load->options, &context,
+                             ? live_compile(load->session, load->live, load->options.lazy, &context,
                                             &load->outputs, &error)
                              : session_build(load->session, load->spec, &context, &closure, &error);
     pthread_mutex_lock(&load->mutex);

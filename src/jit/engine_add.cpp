@@ -368,10 +368,14 @@ Expected<jit_code *> Engine::add_promise(jit_dylib &dylib, StringRef name,
                                : symbols.count(wanted.str()) != 0;
     };
     // What it adds goes with it.
-    auto keep = [this, &code, make = std::move(make)]() -> Error {
+    auto keep = [this, &code,
+                 make = std::move(make)](std::vector<orc::DefinitionGenerator *> &made) -> Error {
         jit_code *outer = std::exchange(promising_, &code);
         Error error = make();
         promising_ = outer;
+        for (const jit_code *kept : code.kept)
+            if (kept->generator && kept->generator_dylib == code.dylib->own)
+                made.push_back(kept->generator);
         return error;
     };
     use_generator(code, *dylib.own, std::make_unique<PromiseGenerator>(wants, std::move(keep)));

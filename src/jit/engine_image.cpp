@@ -90,7 +90,7 @@ void Engine::load_image(Image &image, const orc::SymbolMap &addresses)
                          image.object->getBufferStart(), image.object->getBufferSize(),
                          image.needs_cxx, symbols.data(), symbols.size(), &library, &error);
     if (status != KILN_OK) {
-        Error failed = refuse(host.error_text(error));
+        Error failed = refuse_as(status, host.error_text(error));
         host.error_destroy(error);
         return fail(std::move(image.responsibility), std::move(failed));
     }

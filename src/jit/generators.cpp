@@ -92,14 +92,23 @@ Error ArchiveGenerator::tryToGenerate(orc::LookupState &, orc::LookupKind, orc::
     return Error::success();
 }
 
-Error PromiseGenerator::tryToGenerate(orc::LookupState &, orc::LookupKind, orc::JITDylib &,
-                                      orc::JITDylibLookupFlags, const orc::SymbolLookupSet &names)
+Error PromiseGenerator::tryToGenerate(orc::LookupState &state, orc::LookupKind kind,
+                                      orc::JITDylib &dylib, orc::JITDylibLookupFlags flags,
+                                      const orc::SymbolLookupSet &names)
 {
     if (!make_ || none_of(names, [&](const auto &item) { return wants_(*item.first); }))
         return Error::success();
     Make make = std::move(make_);
     make_ = nullptr;
-    return make();
+    std::vector<orc::DefinitionGenerator *> made;
+    Error error = make(made);
+    // What was wrong with a source may be mended by the next time.
+    if (error)
+        make_ = std::move(make);
+    for (orc::DefinitionGenerator *generator : made)
+        if (!error)
+            error = generator->tryToGenerate(state, kind, dylib, flags, names);
+    return error;
 }
 
 } // namespace kiln

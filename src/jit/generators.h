@@ -66,7 +66,8 @@ class PromiseGenerator : public llvm::orc::DefinitionGenerator
 {
   public:
     using Wants = std::function<bool(llvm::StringRef name)>;
-    using Make = std::function<llvm::Error()>;
+    // made: what else can define names from now on, which ORC asks from the next look-up on.
+    using Make = std::function<llvm::Error(std::vector<llvm::orc::DefinitionGenerator *> &made)>;
     PromiseGenerator(Wants wants, Make make) : wants_(std::move(wants)), make_(std::move(make)) {}
     llvm::Error tryToGenerate(llvm::orc::LookupState &, llvm::orc::LookupKind,
                               llvm::orc::JITDylib &, llvm::orc::JITDylibLookupFlags,
@@ -74,7 +75,7 @@ class PromiseGenerator : public llvm::orc::DefinitionGenerator
 
   private:
     Wants wants_;
-    Make make_; // empty once it was called
+    Make make_; // empty once it has succeeded, and while it works
 };
 
 } // namespace kiln

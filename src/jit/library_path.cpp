@@ -137,6 +137,7 @@ void *LibraryPath::find_known(const char *name)
     uint64_t digest = xxh3_64bits(StringRef(name));
     auto found = llvm::lower_bound(
         exports_, digest, [](const Export &item, uint64_t name) { return item.name < name; });
+    std::string complaints;
     for (; found != exports_.end() && found->name == digest; ++found) {
         Library &library = libraries_[found->library];
         if (!library.handle)
@@ -145,9 +146,11 @@ void *LibraryPath::find_known(const char *name)
         if (address)
             return address;
         if (!library.handle)
-            complain_("'" + library.path + "' has the symbol '" + name +
-                      "', but cannot be loaded: " + dlerror());
+            complaints += std::string(complaints.empty() ? "" : "\n") + "'" + library.path +
+                          "' has the symbol '" + name + "', but cannot be loaded: " + dlerror();
     }
+    if (!complaints.empty())
+        complain_(complaints);
     return nullptr;
 }
 

@@ -18,7 +18,7 @@ class LibraryPath
 {
   public:
     using Complain = std::function<void(const std::string &text)>;
-    // complain: of libraries that have a symbol and cannot be loaded.
+    // complain: of a symbol that only libraries have which cannot be loaded.
     LibraryPath(std::vector<std::string> directories, Complain complain)
         : directories_(std::move(directories)), complain_(std::move(complain))
     {

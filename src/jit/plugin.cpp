@@ -1,5 +1,6 @@
 // plugin.cpp - the C seam of libkiln-jit.so: see jit_plugin.h. No LLVM type and no exception gets out.
 #include "jit/engine.h"
+#include "jit/refuse.h"
 
 #include "llvm/Demangle/Demangle.h"
 #include "llvm/ExecutionEngine/Orc/Shared/OrcError.h"
@@ -18,6 +19,8 @@ using namespace llvm;
 
 kiln_status status_of(std::error_code code)
 {
+    if (code.category() == kiln::StatusCategory::get())
+        return kiln_status(code.value());
     if (code == std::errc::file_exists)
         return KILN_ALREADY_EXISTS;
     if (code == std::errc::not_supported)
@@ -176,7 +179,7 @@ kiln_status add_promise(jit_dylib *dylib, const jit_promise *promise, jit_code *
         if (status == KILN_OK)
             return Error::success();
         const jit_host &host = dylib->engine->host();
-        Error result = make_error<StringError>(host.error_text(failed), inconvertibleErrorCode());
+        Error result = kiln::refuse_as(status, host.error_text(failed));
         host.error_destroy(failed);
         return result;
     };
