@@ -310,7 +310,8 @@ static kiln_status remove_all(struct live_library *live, const void **pending)
 
 bool live_has_departed(kiln_session *session, const void *pending)
 {
-    return jit_plugin_loaded()->has_departed(session->jit->engine, pending);
+    /* What an engine held went with it. */
+    return !session->jit || jit_plugin_loaded()->has_departed(session->jit->engine, pending);
 }
 
 /* ---- its symbols ---- */

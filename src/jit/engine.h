@@ -140,6 +140,7 @@ class Engine : public LinkObserver
     jit_code &new_code(jit_dylib &dylib, llvm::StringRef name,
                        llvm::orc::JITDylib *where = nullptr);
     void unregister(jit_code &code);
+    void drop(Unit &unit);
     void forget(jit_code &code);
     // The same, added once more; NULL: it is new. Refuses something else of that name. digest: 0:
     // whatever there is is something else.
@@ -156,8 +157,7 @@ class Engine : public LinkObserver
     llvm::Error define(jit_code &code, std::unique_ptr<llvm::orc::MaterializationUnit> unit,
                        llvm::orc::ResourceTrackerSP tracker, Unit *of = nullptr);
     void unify(jit_code &code, llvm::orc::MaterializationUnit &unit, Unit &of);
-    bool is_defined_below(const jit_dylib &dylib, const std::string &name,
-                          std::set<const jit_dylib *> &seen) const;
+    bool is_defined_below(const jit_dylib &dylib, const std::string &name) const;
     void revive();
     void use_addresses(jit_code &code, llvm::orc::JITDylib &dylib, Addresses::Find find,
                        AddressGenerator::Lend lend = nullptr,

@@ -46,14 +46,22 @@ void Engine::unregister(jit_code &code)
         lent = lent->second == &code ? lent_.erase(lent) : std::next(lent);
 }
 
+// What it defined is defined no longer.
+void Engine::drop(Unit &unit)
+{
+    report(unit.tracker->remove());
+    by_key_.erase(unit.tracker->getKeyUnsafe());
+}
+
 // What could not be added.
 void Engine::forget(jit_code &code)
 {
     if (promising_)
         erase(promising_->kept, &code);
+    for (auto &unit : reverse(code.units))
+        drop(*unit);
+    report(code.tracker->remove());
     unregister(code);
-    for (auto &unit : code.units)
-        by_key_.erase(unit->tracker->getKeyUnsafe());
     slab_->free_word(reinterpret_cast<void **>(code.traces->handle));
     erase_if(code_, [&](const auto &other) { return other.get() == &code; });
 }
@@ -84,19 +92,13 @@ Error Engine::define(jit_code &code, std::unique_ptr<orc::MaterializationUnit> u
     return Error::success();
 }
 
-bool Engine::is_defined_below(const jit_dylib &dylib, const std::string &name,
-                              std::set<const jit_dylib *> &seen) const
+// In the dylib's own search order, which does not lead on to those of others.
+bool Engine::is_defined_below(const jit_dylib &dylib, const std::string &name) const
 {
-    for (const jit_dylib *below : dylib.order) {
-        if (!seen.insert(below).second)
-            continue;
-        bool is_there = any_of(code_, [&](const auto &code) {
-            return code->dylib == below && code->symbols.count(name);
-        });
-        if (is_there || is_defined_below(*below, name, seen))
-            return true;
-    }
-    return false;
+    return any_of(code_, [&](const auto &code) {
+        return code->dylib != &dylib && is_contained(dylib.order, code->dylib) &&
+               code->symbols.count(name);
+    });
 }
 
 // Weak data that a dylib of the search order has is left to it.
@@ -105,12 +107,9 @@ void Engine::unify(jit_code &code, orc::MaterializationUnit &unit, Unit &of)
     if (code.dylib->order.empty())
         return;
     std::vector<orc::SymbolStringPtr> others;
-    for (const auto &[name, flags] : unit.getSymbols()) {
-        std::set<const jit_dylib *> seen;
-        if (flags.isWeak() && !flags.isCallable() &&
-            is_defined_below(*code.dylib, (*name).str(), seen))
+    for (const auto &[name, flags] : unit.getSymbols())
+        if (flags.isWeak() && !flags.isCallable() && is_defined_below(*code.dylib, (*name).str()))
             others.push_back(name);
-    }
     for (const orc::SymbolStringPtr &name : others) {
         of.elsewhere.insert((*name).str());
         unit.doDiscard(*code.dylib->own, name);
@@ -121,6 +120,7 @@ Error Engine::define_unit(jit_code &code, Unit &unit)
 {
     unit.tracker = code.dylib->own->createResourceTracker();
     unit.has_failed = false;
+    unit.elsewhere.clear();
     by_key_[unit.tracker->getKeyUnsafe()] = {&code, &unit};
     if (unit.kind == Unit::Kind::LazyStubs)
         return define(code, unit.lazy->stubs_unit(*session_), unit.tracker, &unit);
@@ -152,7 +152,12 @@ Error Engine::add_unit(jit_code &code, Unit::Kind kind, MemoryBufferRef bytes, L
     unit->lazy = lazy;
     unit->bytes = MemoryBuffer::getMemBufferCopy(bytes.getBuffer(), bytes.getBufferIdentifier());
     code.units.push_back(std::move(unit));
-    return define_unit(code, *code.units.back());
+    Error error = define_unit(code, *code.units.back());
+    if (error) {
+        drop(*code.units.back());
+        code.units.pop_back();
+    }
+    return error;
 }
 
 Error Engine::add_object(jit_code &code, MemoryBufferRef object)

@@ -88,7 +88,8 @@ kiln_status Engine::remove_one(jit_code &code)
     link_mutex_.lock();
     // They may have had something linked.
     settle_references();
-    bool is_owed = code.traces->owed.load(std::memory_order_acquire) != 0;
+    // What was not finalised has that before it, though its threads may have ended meanwhile.
+    bool is_owed = is_delayed || code.traces->owed.load(std::memory_order_acquire) != 0;
     if (is_owed)
         hold(code);
     for (auto &linked : code.linked) {
@@ -104,10 +105,8 @@ kiln_status Engine::remove_one(jit_code &code)
         other->users.erase(&code);
     if (code.generator)
         code.generator_dylib->removeGenerator(*code.generator);
-    for (auto &unit : reverse(code.units)) {
-        report(unit->tracker->remove());
-        by_key_.erase(unit->tracker->getKeyUnsafe());
-    }
+    for (auto &unit : reverse(code.units))
+        drop(*unit);
     code.units.clear();
     code.definitions.clear();
     code.lazy.clear();

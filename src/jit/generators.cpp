@@ -86,7 +86,11 @@ Error ArchiveGenerator::tryToGenerate(orc::LookupState &, orc::LookupKind, orc::
         auto found = index_.find(*name);
         if (found == index_.end() || std::exchange(members_[found->second].is_added, true))
             continue;
-        if (Error error = add_(members_[found->second].bytes->getMemBufferRef()))
+        Member &member = members_[found->second];
+        Error error = add_(member.bytes->getMemBufferRef());
+        // What it clashes with may be gone by the next time.
+        member.is_added = !error;
+        if (error)
             return error;
     }
     return Error::success();

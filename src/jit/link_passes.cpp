@@ -47,18 +47,6 @@ std::optional<FunctionList> function_list(StringRef name)
     return list;
 }
 
-Error keep_lists(LinkGraph &graph)
-{
-    for (Section &section : graph.sections()) {
-        if (!function_list(section.getName()))
-            continue;
-        for (Block *block : section.blocks())
-            graph.addAnonymousSymbol(*block, 0, block->getSize(), /*IsCallable=*/false,
-                                     /*IsLive=*/true);
-    }
-    return Error::success();
-}
-
 // ---- what is the object's own ----
 
 Symbol *find_external(LinkGraph &graph, StringRef name)
@@ -73,6 +61,39 @@ Symbol &external(LinkGraph &graph, StringRef name)
 {
     Symbol *found = find_external(graph, name);
     return found ? *found : graph.addExternalSymbol(name, 0, /*IsWeaklyReferenced=*/false);
+}
+
+// A section of which code asks where it begins and ends.
+bool is_asked_for_whole(LinkGraph &graph, StringRef section)
+{
+    return find_external(graph, ("__start_" + section).str()) ||
+           find_external(graph, ("__stop_" + section).str());
+}
+
+Error keep_lists(LinkGraph &graph)
+{
+    for (Section &section : graph.sections()) {
+        if (!function_list(section.getName()) && !is_asked_for_whole(graph, section.getName()))
+            continue;
+        for (Block *block : section.blocks())
+            graph.addAnonymousSymbol(*block, 0, block->getSize(), /*IsCallable=*/false,
+                                     /*IsLive=*/true);
+    }
+    return Error::success();
+}
+
+// Records that pruning leaves follow each other without gaps: zeros would end the table. Unwinders
+// read them at any alignment.
+Error close_unwind_table(LinkGraph &graph)
+{
+    Section *section = graph.findSectionByName(".eh_frame");
+    if (!section)
+        return Error::success();
+    for (Block *block : section->blocks()) {
+        block->setAlignmentOffset(0);
+        block->setAlignment(1);
+    }
+    return Error::success();
 }
 
 // The code's handle, which lies within reach.
@@ -112,7 +133,7 @@ void make_library_functions(LinkGraph &graph, Symbol &handle)
 
 struct Entry {
     FunctionList list;
-    size_t order;
+    int64_t order; // negative: of a reversed list
     uint64_t function;
 };
 
@@ -126,18 +147,17 @@ void read_lists(LinkGraph &graph, Linked &linked)
         std::vector<Block *> blocks(section.blocks().begin(), section.blocks().end());
         llvm::sort(blocks, [](Block *a, Block *b) { return a->getAddress() < b->getAddress(); });
         for (Block *block : blocks)
-            for (size_t at = 0; at + 8 <= block->getSize(); at += 8) {
+            for (size_t at = 0; !block->isZeroFill() && at + 8 <= block->getSize(); at += 8) {
                 uint64_t function;
                 memcpy(&function, block->getContent().data() + at, sizeof function);
                 // .ctors may begin with a count of -1, and end with 0.
+                int64_t order = int64_t(entries.size());
                 if (function != 0 && function != UINT64_MAX)
-                    entries.push_back({*list, entries.size(), function});
+                    entries.push_back({*list, list->is_reversed ? -order - 1 : order, function});
             }
     }
     llvm::sort(entries, [](const Entry &a, const Entry &b) {
-        if (a.list.priority != b.list.priority)
-            return a.list.priority < b.list.priority;
-        return a.list.is_reversed ? a.order > b.order : a.order < b.order;
+        return std::pair(a.list.priority, a.order) < std::pair(b.list.priority, b.order);
     });
     for (const Entry &entry : entries)
         if (!entry.list.is_of_end)
@@ -169,7 +189,8 @@ Error register_unwind_tables(LinkGraph &graph, const Linked &linked)
     using namespace orc::shared;
     using Arguments = SPSArgList<SPSExecutorAddrRange>;
     Section *section = graph.findSectionByName(".eh_frame");
-    if (!section || section->blocks().empty())
+    if (!section || section->blocks().empty() ||
+        section->getMemLifetime() != orc::MemLifetime::Standard)
         return Error::success();
     orc::ExecutorAddrRange range = jitlink::SectionRange(*section).getRange();
     ArrayRef<char> table(range.Start.toPtr<const char *>(), size_t(range.size()));
@@ -211,6 +232,7 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
             make_library_functions(graph, define_handle(graph, link->handle));
             return keep_lists(graph);
         });
+    passes.PostPrunePasses.push_back(close_unwind_table);
     passes.PreFixupPasses.push_back([link](LinkGraph &graph) -> Error {
         for (Symbol *symbol : graph.external_symbols())
             link->linked->references.push_back(symbol->getAddress().toPtr<const void *>());

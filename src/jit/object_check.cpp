@@ -4,6 +4,7 @@
 #include "jit/refuse.h"
 #include "jit/unwind_check.h"
 
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/TargetParser/Host.h"
 
@@ -18,6 +19,11 @@ namespace
 
 // JITLink's time grows with the square of the number of sections (1,000: 0.6 s).
 constexpr size_t sections_at_most = 256;
+constexpr uint64_t size_at_most = uint64_t(1) << 40, alignment_at_most = 1 << 24;
+// Of what JITLink lays out.
+constexpr uint64_t alignment_of_pages = 4096;
+// SHT_CREL, which LLVM 22 gives no name in a public header of the binary format's.
+constexpr uint32_t compact_relocations = 0x40000014;
 
 Error check_header(StringRef name, const object::ELFFile<ELF64LE> &file)
 {
@@ -32,7 +38,6 @@ Error check_header(StringRef name, const object::ELFFile<ELF64LE> &file)
 // JITLink believes what it reads: that everything lies within the file, and within its section.
 Error check_sections(const object::ELFFile<ELF64LE> &file, ArrayRef<ELF64LE::Shdr> sections)
 {
-    constexpr uint64_t size_at_most = uint64_t(1) << 40, alignment_at_most = 1 << 24;
     for (const ELF64LE::Shdr &section : sections) {
         if (section.sh_size > size_at_most)
             return refuse("a section is larger than memory can be");
@@ -47,6 +52,8 @@ Error check_sections(const object::ELFFile<ELF64LE> &file, ArrayRef<ELF64LE::Shd
             return joinErrors(content.takeError(), name.takeError());
         if (*name != ".eh_frame")
             continue;
+        if (!(section.sh_flags & ELF::SHF_ALLOC) || section.sh_addr)
+            return refuse("its unwind table is not where it could be used");
         if (Error error = check_unwind_records(
                 ArrayRef(reinterpret_cast<const char *>(content->data()), content->size())))
             return error;
@@ -57,11 +64,13 @@ Error check_sections(const object::ELFFile<ELF64LE> &file, ArrayRef<ELF64LE::Shd
 Error check_symbol(const ELF64LE::Sym &symbol, ArrayRef<ELF64LE::Shdr> sections)
 {
     unsigned section = symbol.st_shndx;
+    if (symbol.getType() == ELF::STT_COMMON && section != ELF::SHN_COMMON)
+        return refuse("a common symbol has a section");
     if (section == ELF::SHN_UNDEF || section == ELF::SHN_ABS || section == ELF::SHN_XINDEX)
         return Error::success();
     if (section == ELF::SHN_COMMON)
         return symbol.st_value && !(symbol.st_value & (symbol.st_value - 1)) &&
-                       symbol.st_size < (uint64_t(1) << 40)
+                       symbol.st_value <= alignment_at_most && symbol.st_size <= size_at_most
                    ? Error::success()
                    : refuse("a common symbol has no alignment, or no size that could be");
     if (section >= sections.size())
@@ -73,6 +82,24 @@ Error check_symbol(const ELF64LE::Sym &symbol, ArrayRef<ELF64LE::Shdr> sections)
 }
 
 // What a symbol asks for that JITLink cannot do; empty: nothing.
+std::string find_special(const ELF64LE::Sym &symbol, StringRef name)
+{
+    const auto is = [&](const char *what) { return ("'" + name + "' is " + what).str(); };
+    if (symbol.getType() == ELF::STT_TLS)
+        return is("thread-local");
+    if (symbol.getType() == ELF::STT_GNU_IFUNC)
+        return is("an ifunc");
+    if (symbol.st_shndx == ELF::SHN_ABS && symbol.getType() != ELF::STT_FILE)
+        return is("an absolute symbol");
+    if (symbol.st_shndx == ELF::SHN_XINDEX)
+        return is("in a section of a high number");
+    if (symbol.st_shndx == ELF::SHN_COMMON && symbol.st_value > alignment_of_pages)
+        return is("aligned to more than a page");
+    if (symbol.getVisibility() == ELF::STV_INTERNAL)
+        return is("of internal visibility");
+    return "";
+}
+
 Expected<std::string> find_special_symbol(const object::ELFFile<ELF64LE> &file,
                                           ArrayRef<ELF64LE::Shdr> sections,
                                           const ELF64LE::Shdr &table)
@@ -84,16 +111,22 @@ Expected<std::string> find_special_symbol(const object::ELFFile<ELF64LE> &file,
     if (!names)
         return names.takeError();
     std::string special;
+    StringSet<> globals;
+    if (!symbols->empty() &&
+        any_of(ArrayRef(reinterpret_cast<const char *>(symbols->data()), sizeof(ELF64LE::Sym)),
+               [](char c) { return c != 0; }))
+        return refuse("its first symbol is not empty");
     for (const ELF64LE::Sym &symbol : *symbols) {
         auto name = symbol.getName(*names);
         if (!name)
             return name.takeError();
         if (Error error = check_symbol(symbol, sections))
             return error;
-        if (symbol.getType() == ELF::STT_TLS)
-            special = "'" + name->str() + "' is thread-local";
-        if (symbol.getType() == ELF::STT_GNU_IFUNC)
-            special = "'" + name->str() + "' is an ifunc";
+        std::string found = find_special(symbol, *name);
+        if (!found.empty())
+            special = found;
+        if (symbol.getBinding() != ELF::STB_LOCAL && !globals.insert(*name).second)
+            special = "two symbols have the name '" + name->str() + "'";
     }
     return special;
 }
@@ -105,6 +138,10 @@ Expected<std::string> find_special_relocation(const object::ELFFile<ELF64LE> &fi
     auto table = file.getSection(section.sh_link);
     if (!target || !table)
         return joinErrors(target.takeError(), table.takeError());
+    if ((*table)->sh_type != ELF::SHT_SYMTAB)
+        return refuse("relocations belong to no table of symbols");
+    if ((*target)->sh_flags & ELF::SHF_COMPRESSED)
+        return "it has compressed sections";
     auto symbols = file.symbols(*table);
     auto relocations = file.relas(section);
     if (!symbols || !relocations)
@@ -118,9 +155,10 @@ Expected<std::string> find_special_relocation(const object::ELFFile<ELF64LE> &fi
             return refuse("a relocation lies beyond the end of its section");
         if (relocation.getSymbol(false) >= symbols->size())
             return refuse("a relocation is for a symbol that is not there");
-        if (is_allocated && !is_known_relocation(type))
+        if (is_allocated && !is_known_relocation(type, relocation.r_addend))
             special = "it has relocations of type " +
-                      object::getELFRelocationTypeName(processor_of_objects, type).str();
+                      object::getELFRelocationTypeName(processor_of_objects, type).str() +
+                      " and addend " + std::to_string(relocation.r_addend);
     }
     return special;
 }
@@ -143,6 +181,10 @@ Expected<std::string> find_special(const object::ELFFile<ELF64LE> &file)
             found = find_special_relocation(file, section);
         else if (section.sh_type == ELF::SHT_REL)
             return "it has relocations without addends";
+        else if (section.sh_type == compact_relocations)
+            return "it has compact relocations";
+        if ((section.sh_flags & ELF::SHF_ALLOC) && section.sh_addralign > alignment_of_pages)
+            special = "a section is aligned to more than a page";
         if (!found)
             return found;
         if (!found->empty())

@@ -31,8 +31,8 @@ void define_library_function(llvm::jitlink::LinkGraph &graph, llvm::jitlink::Sym
 void keep_table_loads(llvm::jitlink::LinkGraph &graph);
 
 extern const unsigned processor_of_objects; // ELF's e_machine
-// Whether JITLink knows a type of relocation; how many bytes any type changes.
-bool is_known_relocation(unsigned type);
+// Whether JITLink knows a type of relocation, with that addend; how many bytes any type changes.
+bool is_known_relocation(unsigned type, int64_t addend);
 unsigned relocation_width(unsigned type);
 
 } // namespace kiln

@@ -54,7 +54,7 @@ void keep_table_loads(jitlink::LinkGraph &graph)
         }
 }
 
-bool is_known_relocation(unsigned type)
+bool is_known_relocation(unsigned type, int64_t addend)
 {
     switch (type) {
     case ELF::R_X86_64_NONE:
@@ -62,14 +62,14 @@ bool is_known_relocation(unsigned type)
     case ELF::R_X86_64_PC32:
     case ELF::R_X86_64_PLT32:
     case ELF::R_X86_64_GOTPCREL:
-    case ELF::R_X86_64_GOTPCRELX:
-    case ELF::R_X86_64_REX_GOTPCRELX:
     case ELF::R_X86_64_PC64:
     case ELF::R_X86_64_GOTPCREL64:
     case ELF::R_X86_64_GOT64:
     case ELF::R_X86_64_GOTPC64:
-    case ELF::R_X86_64_GOTOFF64:
         return true;
+    case ELF::R_X86_64_GOTPCRELX:
+    case ELF::R_X86_64_REX_GOTPCRELX:
+        return addend == -4; // JITLink takes it for granted
     default:
         return false;
     }
@@ -79,6 +79,7 @@ unsigned relocation_width(unsigned type)
 {
     switch (type) {
     case ELF::R_X86_64_NONE:
+    case ELF::R_X86_64_TLSDESC_CALL:
         return 0;
     case ELF::R_X86_64_8:
     case ELF::R_X86_64_PC8:

@@ -64,6 +64,8 @@ Expected<uint8_t> read_common(const DataExtractor &data, const Record &record)
     if (!augmentation.empty())
         own.getULEB128(at);
     for (char c : augmentation) {
+        // JITLink has room for one of each.
+        is_known &= augmentation.count(c) == 1;
         uint8_t encoding = c == 'R' || c == 'P' || c == 'L' ? own.getU8(at) : 0;
         is_known &= c == 'R' || c == 'P' || c == 'L' || c == 'S' || c == 'B';
         if (c == 'R') {
@@ -115,7 +117,9 @@ Error check_records(ArrayRef<char> table, bool needs_end, const char *code_begin
         Record record = {size_t(next), size_t(next) + 4, 0};
         uint64_t length = data.getU32(&next);
         if (length == 0)
-            return Error::success();
+            return needs_end && any_of(table.drop_front(next), [](char c) { return c != 0; })
+                       ? damaged("something stands behind its end")
+                       : Error::success();
         // Records of four gigabytes are not known to unwinders.
         if (length < 4 || length > table.size() - next)
             return damaged("a record does not end in it");

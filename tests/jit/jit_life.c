@@ -321,3 +321,69 @@ TEST(threads_add_and_look_up)
         pthread_join(workers[i], NULL);
     live_end(&l);
 }
+
+/* What a failed addition had defined already goes with it. */
+TEST(a_clash_leaves_nothing_behind)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    kiln_jit_code *other = live_add(&l, KILN_OUTPUT_OBJECT, "other.c", "int data = 4;");
+    made lazy = live_compile(&l, KILN_OUTPUT_RAW_BITCODE, "lazy.c",
+                             "int data = 1; int f(void) { return data; }", NULL);
+    CHECK_INT(kiln_jit_add_lazy(l.dylib, "lazy", lazy.bytes, lazy.size, NULL, NULL, &error),
+              KILN_ALREADY_EXISTS);
+    kiln_error_destroy(error);
+    live_fails(l.dylib, "f", KILN_NOT_FOUND);
+    CHECK_STATUS(kiln_jit_remove(other, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_lazy(l.dylib, "lazy", lazy.bytes, lazy.size, NULL, NULL, &error),
+                 KILN_OK, &error);
+    CHECK_INT(live_int(&l, "f"), 1);
+    live_end(&l);
+}
+
+/* A member of an archive, too, is tried again. */
+TEST(a_clash_of_a_member_is_mended)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    kiln_jit_code *other =
+        live_add(&l, KILN_OUTPUT_OBJECT, "other.c", "int bar(void) { return 4; }");
+    made archive =
+        live_compile(&l, KILN_OUTPUT_ARCHIVE, "a.c",
+                     "int bar(void) { return 1; } int foo(void) { return bar(); }", NULL);
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "a.a", archive.bytes, archive.size, NULL, &error),
+                 KILN_OK, &error);
+    CHECK(!kiln_jit_function(l.dylib, "foo", &error));
+    kiln_error_destroy(error);
+    CHECK_STATUS(kiln_jit_remove(other, &error), KILN_OK, &error);
+    CHECK_INT(live_int(&l, "foo"), 1);
+    live_end(&l);
+}
+
+/* A session may end while this thread owes a destructor to code of it. */
+TEST(a_session_ends_while_a_destructor_is_owed)
+{
+    static int ended;
+    const kiln_load_options options = {.size = sizeof options, .engine = "jit"};
+    for (int is_closed = 0; is_closed < 2; is_closed++) {
+        kiln_session *session = session_create(scratch("cache"), NULL);
+        kiln_library *library;
+        kiln_error *error;
+        static const char text[] =
+            "extern \"C\" int ended; struct S { int n = 3; ~S() { ended++; } };\n"
+            "thread_local S s; extern \"C\" int use() { return s.n; }";
+        kiln_spec *spec = kiln_spec_create("owes");
+        kiln_spec_add_memory_source(spec, "o.cpp", text, sizeof text - 1, NULL);
+        kiln_spec_add_host_symbol(spec, "ended", &ended);
+        CHECK_STATUS(kiln_library_load_spec(session, spec, &options, &library, &error), KILN_OK,
+                     &error);
+        int (*use)(void) = (int (*)(void))kiln_library_function(library, "use", &error);
+        CHECK_INT(use(), 3);
+        if (is_closed)
+            CHECK_INT(kiln_library_close(library), KILN_PENDING);
+        kiln_session_destroy(session);
+        kiln_spec_destroy(spec);
+    }
+}
