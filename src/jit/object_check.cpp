@@ -22,8 +22,6 @@ constexpr size_t sections_at_most = 256;
 constexpr uint64_t size_at_most = uint64_t(1) << 40, alignment_at_most = 1 << 24;
 // Of what JITLink lays out.
 constexpr uint64_t alignment_of_pages = 4096;
-// SHT_CREL, which LLVM 22 gives no name in a public header of the binary format's.
-constexpr uint32_t compact_relocations = 0x40000014;
 
 Error check_header(StringRef name, const object::ELFFile<ELF64LE> &file)
 {
@@ -181,7 +179,7 @@ Expected<std::string> find_special(const object::ELFFile<ELF64LE> &file)
             found = find_special_relocation(file, section);
         else if (section.sh_type == ELF::SHT_REL)
             return "it has relocations without addends";
-        else if (section.sh_type == compact_relocations)
+        else if (section.sh_type == ELF::SHT_CREL)
             return "it has compact relocations";
         if ((section.sh_flags & ELF::SHF_ALLOC) && section.sh_addralign > alignment_of_pages)
             special = "a section is aligned to more than a page";
