@@ -158,6 +158,8 @@ class Engine : public LinkObserver
                        llvm::orc::ResourceTrackerSP tracker, Unit *of = nullptr);
     void unify(jit_code &code, llvm::orc::MaterializationUnit &unit, Unit &of);
     bool is_defined_below(const jit_dylib &dylib, const std::string &name) const;
+    void withdraw(const jit_code &code, Linked &linked);
+    bool conclude();
     void revive();
     void use_addresses(jit_code &code, llvm::orc::JITDylib &dylib, Addresses::Find find,
                        AddressGenerator::Lend lend = nullptr,
@@ -188,7 +190,7 @@ class Engine : public LinkObserver
 
     const void *handle(llvm::orc::ResourceKey key) override;
     bool is_elsewhere(llvm::orc::ResourceKey key, llvm::StringRef name) override;
-    void failed(llvm::orc::ResourceKey key) override;
+    void failed(llvm::orc::ResourceKey key, Range where) override;
     void linked(llvm::orc::ResourceKey key, llvm::StringRef name,
                 std::unique_ptr<Linked> linked) override;
 
@@ -218,6 +220,15 @@ class Engine : public LinkObserver
     std::map<const void *, jit_code *> lent_;
     std::list<EmulatedTls> natives_; // descriptions that code reads
     std::vector<Linked *> to_settle_, to_initialise_;
+    struct Recent {
+        jit_code *code;
+        Unit *unit;
+        Linked *linked;
+    };
+    // Since the outermost look-up began: linked, and where lay what failed to be.
+    std::vector<Recent> recent_;
+    std::vector<Range> lost_;
+    unsigned depth_ = 0; // of look-ups: images' constructors may look something up
     std::vector<std::unique_ptr<jit_code>> departed_; // removed, while threads owe destructors
     std::string reports_;
     jit_code *promising_ = nullptr; // whose promise is being kept

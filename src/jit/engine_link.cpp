@@ -28,7 +28,7 @@ void Engine::settle_references()
 {
     for (Linked *linked : std::exchange(to_settle_, {})) {
         jit_code *user = extents_.at(linked->begin).code;
-        for (const void *address : std::exchange(linked->references, {})) {
+        for (const void *address : linked->references) {
             Linked *needed;
             jit_code *owner = owner_of(address, needed);
             if (!owner || needed == linked)
@@ -38,6 +38,9 @@ void Engine::settle_references()
             if (owner != user)
                 owner->users.insert(user);
         }
+        // Until the outermost look-up has ended, they tell what goes with what.
+        if (!depth_)
+            linked->references = {};
     }
 }
 
@@ -59,7 +62,7 @@ void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked
         return;
     jit_code &code = *owner->second.code;
     if (owner->second.unit)
-        owner->second.unit->bytes.reset();
+        recent_.push_back({&code, owner->second.unit, linked.get()});
     linked->traces = code.traces.get();
     extents_[linked->begin] = {linked.get(), &code};
     to_settle_.push_back(linked.get());
@@ -83,8 +86,10 @@ bool Engine::is_elsewhere(orc::ResourceKey key, StringRef name)
            owner->second.unit->elsewhere.count(name);
 }
 
-void Engine::failed(orc::ResourceKey key)
+void Engine::failed(orc::ResourceKey key, Range where)
 {
+    if (where.begin)
+        lost_.push_back(where);
     auto owner = by_key_.find(key);
     if (owner == by_key_.end() || !owner->second.unit)
         return;
@@ -95,8 +100,45 @@ void Engine::failed(orc::ResourceKey key)
 void Engine::fail(std::unique_ptr<orc::MaterializationResponsibility> responsibility, Error error)
 {
     report(std::move(error));
-    consumeError(responsibility->withResourceKeyDo([&](orc::ResourceKey key) { failed(key); }));
+    consumeError(responsibility->withResourceKeyDo([&](orc::ResourceKey key) { failed(key, {}); }));
     responsibility->failMaterialization();
+}
+
+// What refers to something within one of the ranges can run no more than that.
+static bool refers_to(const Linked &linked, ArrayRef<Range> ranges)
+{
+    return any_of(linked.references, [&](const void *address) {
+        return any_of(ranges, [&](const Range &range) {
+            return address >= range.begin && address <= range.end;
+        });
+    });
+}
+
+// The outermost look-up has ended. What was linked for it stays, or goes with what it needs and did not
+// get: that is gone already, and nothing of it may run. Whether something has gone.
+bool Engine::conclude()
+{
+    std::vector<Recent> recent = std::exchange(recent_, {});
+    std::vector<Range> lost = std::exchange(lost_, {});
+    bool has_gone = false;
+    for (bool goes_on = has_failed_; goes_on;) {
+        goes_on = false;
+        for (Recent &item : recent) {
+            if (!item.linked || (!item.unit->has_failed && !refers_to(*item.linked, lost)))
+                continue;
+            lost.push_back({item.linked->begin, item.linked->end});
+            withdraw(*item.code, *item.linked);
+            erase_if(item.code->linked,
+                     [&](const auto &linked) { return linked.get() == item.linked; });
+            item.linked = nullptr;
+            item.unit->has_failed = goes_on = has_gone = true;
+        }
+    }
+    for (Recent &item : recent)
+        if (item.linked)
+            item.unit->bytes.reset();
+    revive();
+    return has_gone;
 }
 
 // ORC does not try again what has failed to link; but what it lacked may have been added by the next
@@ -108,9 +150,8 @@ void Engine::revive()
     for (auto &code : code_)
         for (auto &unit : code->units) {
             if (!unit->has_failed || !unit->bytes)
-                continue; // it was linked, and what it needs was not
-            report(unit->tracker->remove());
-            by_key_.erase(unit->tracker->getKeyUnsafe());
+                continue; // an image, which stays loaded
+            drop(*unit);
             report(define_unit(*code, *unit));
         }
 }
@@ -152,10 +193,14 @@ Expected<orc::SymbolMap> Engine::look_up(const orc::JITDylibSearchOrder &order,
         }
     };
     auto outcome = std::make_shared<Outcome>();
+    depth_++;
     session_->lookup(
         orc::LookupKind::Static, order, std::move(names), orc::SymbolState::Ready,
         [outcome](Expected<orc::SymbolMap> result) { outcome->result.emplace(std::move(result)); },
         orc::NoDependenciesToRegister);
+    bool has_gone = --depth_ == 0 && conclude();
+    if (outcome->result && *outcome->result && has_gone)
+        return refuse_as(KILN_BIND, "");
     if (outcome->result)
         return std::move(*outcome->result);
     return refuse("objects that only the image engine can load need each other");
@@ -175,7 +220,6 @@ Expected<void *> Engine::lookup(jit_dylib &dylib, StringRef name)
         for (orc::JITDylib *other : {dylib.last, dylib.behind})
             order.push_back({other, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly});
         found = look_up(order, orc::SymbolLookupSet(symbol));
-        revive();
     }
     // Also after a failure: what was linked on the way may be found by others.
     run_initialisers(/*wait=*/true);
@@ -201,7 +245,6 @@ void Engine::emit_graph(std::unique_ptr<orc::MaterializationResponsibility> resp
 Error Engine::link_names(const orc::JITDylibSearchOrder &order, orc::SymbolLookupSet names)
 {
     auto found = look_up(order, std::move(names));
-    revive();
     if (found)
         return Error::success();
     // All that are missing are told together, whether code needs them already or not.
@@ -258,7 +301,6 @@ Expected<void *> Engine::link_lazy(LazyModule &module, size_t index, void **&slo
         module.set_generated(index);
     }
     auto found = look_up(own, orc::SymbolLookupSet({body, first_slot}));
-    revive();
     if (!found)
         return found.takeError();
     slots = found->lookup(first_slot).getAddress().toPtr<void **>();

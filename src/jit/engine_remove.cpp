@@ -72,6 +72,17 @@ kiln_status Engine::remove(jit_code &code, std::string &reason, bool anyway)
     return status;
 }
 
+// Nobody finds it any more.
+void Engine::withdraw(const jit_code &code, Linked &linked)
+{
+    tell(linked, code.name, /*removed=*/true);
+    extents_.erase(linked.begin);
+    erase(to_settle_, &linked);
+    erase(to_initialise_, &linked);
+    for (auto &[begin, extent] : extents_)
+        erase(extent.linked->needs, &linked);
+}
+
 // link_mutex_ is held, once.
 kiln_status Engine::remove_one(jit_code &code)
 {
@@ -93,14 +104,11 @@ kiln_status Engine::remove_one(jit_code &code)
     if (is_owed)
         hold(code);
     for (auto &linked : code.linked) {
-        tell(*linked, code.name, /*removed=*/true);
+        withdraw(code, *linked);
         if (!is_owed)
             linked->debug.reset();
-        extents_.erase(linked->begin);
-        erase(to_initialise_, linked.get());
-        for (auto &[begin, extent] : extents_)
-            erase(extent.linked->needs, linked.get());
     }
+    erase_if(recent_, [&](const Recent &recent) { return recent.code == &code; });
     for (auto &other : code_)
         other->users.erase(&code);
     if (code.generator)

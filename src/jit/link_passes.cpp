@@ -233,6 +233,10 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
             return keep_lists(graph);
         });
     passes.PostPrunePasses.push_back(close_unwind_table);
+    passes.PostAllocationPasses.push_back([link](LinkGraph &graph) -> Error {
+        read_extent(graph, *link->linked);
+        return Error::success();
+    });
     passes.PreFixupPasses.push_back([link](LinkGraph &graph) -> Error {
         for (Symbol *symbol : graph.external_symbols())
             link->linked->references.push_back(symbol->getAddress().toPtr<const void *>());
@@ -240,7 +244,6 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
     });
     passes.PostFixupPasses.push_back([this, link](LinkGraph &graph) -> Error {
         read_lists(graph, *link->linked);
-        read_extent(graph, *link->linked);
         if (perf_map_)
             perf_map_add(graph);
         link->linked->debug = DebugObject::create(link->object, graph);
@@ -267,11 +270,16 @@ Error LinkPasses::notifyEmitted(orc::MaterializationResponsibility &responsibili
 
 Error LinkPasses::notifyFailed(orc::MaterializationResponsibility &responsibility)
 {
+    Range where;
     {
         std::lock_guard<std::mutex> lock(mutex_);
+        auto found = links_.find(&responsibility);
+        if (found != links_.end() && found->second.linked)
+            where = {found->second.linked->begin, found->second.linked->end};
         links_.erase(&responsibility);
     }
-    return responsibility.withResourceKeyDo([&](orc::ResourceKey key) { observer_.failed(key); });
+    return responsibility.withResourceKeyDo(
+        [&](orc::ResourceKey key) { observer_.failed(key, where); });
 }
 
 } // namespace kiln

@@ -28,8 +28,8 @@ class LinkObserver
     virtual bool is_elsewhere(llvm::orc::ResourceKey key, llvm::StringRef name) = 0;
     // The __dso_handle of its code.
     virtual const void *handle(llvm::orc::ResourceKey key) = 0;
-    // It could not be linked, which was reported.
-    virtual void failed(llvm::orc::ResourceKey key) = 0;
+    // It could not be linked, which was reported. where: it would have lain, if it had got a place.
+    virtual void failed(llvm::orc::ResourceKey key, Range where) = 0;
     // It is in its place, and complete; the observer owns it.
     virtual void linked(llvm::orc::ResourceKey key, llvm::StringRef name,
                         std::unique_ptr<Linked> linked) = 0;

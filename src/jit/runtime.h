@@ -27,6 +27,10 @@ struct Traces {
     std::atomic<unsigned> owed{0}; // destructors of thread-locals, by threads
 };
 
+struct Range {
+    const void *begin = nullptr, *end = nullptr;
+};
+
 // One linked object.
 struct Linked {
     std::vector<void (*)(int, char **, char **)> initialisers; // in the order of their calls

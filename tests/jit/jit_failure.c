@@ -99,6 +99,62 @@ TEST(missing_symbols)
     live_end(&l);
 }
 
+/* What was linked before its need turned out to lack something neither runs nor stays broken. */
+static void check_missing_behind(const char *name, const char *first, const char *second)
+{
+    live l;
+    live_begin(&l);
+    live_add(&l, KILN_OUTPUT_OBJECT, "a.cpp", first);
+    live_add(&l, KILN_OUTPUT_OBJECT, "g.cpp", "int h(); int g() { return h(); }");
+    if (second)
+        live_add(&l, KILN_OUTPUT_OBJECT, "b.cpp", second);
+    for (int i = 0; i < 2; i++)
+        CHECK_CONTAINS(live_fails(l.dylib, name, KILN_BIND), "'h()'");
+    live_add(&l, KILN_OUTPUT_OBJECT, "c.cpp", "int h() { return 6; }");
+    CHECK_INT(live_int(&l, name), 6);
+    still_works(&l);
+    live_end(&l);
+}
+
+TEST(missing_symbols_of_what_is_needed)
+{
+    check_missing_behind("f", "int g(); extern \"C\" int f() { return g(); }", NULL);
+}
+
+TEST(missing_symbols_of_what_constructors_need)
+{
+    check_missing_behind("f", "int g(); static int x = g(); extern \"C\" int f() { return x; }",
+                         NULL);
+}
+
+/* d refers to f alone, which would be complete but for its object's constructor. */
+TEST(missing_symbols_behind_what_is_complete)
+{
+    check_missing_behind("d", "int g(); int x = g(); extern \"C\" int f() { return 6; }",
+                         "extern \"C\" int f(); extern \"C\" int d() { return f(); }");
+}
+
+/* Nobody asks for a symbol of it. */
+TEST(missing_symbols_of_constructors_alone)
+{
+    live l;
+    kiln_error *error = NULL;
+    live_begin(&l);
+    kiln_jit_code *code =
+        live_add(&l, KILN_OUTPUT_OBJECT, "a.cpp", "int g(); extern int y; static int x = y = g();");
+    live_add(&l, KILN_OUTPUT_OBJECT, "g.cpp", "int h(); int y; int g() { return h(); }");
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(kiln_jit_link(code, &error), KILN_BIND);
+        CHECK_CONTAINS(kiln_error_rendered(error), "'h()'");
+        kiln_error_destroy(error);
+    }
+    live_add(&l, KILN_OUTPUT_OBJECT, "c.cpp", "int h() { return 6; }");
+    CHECK_INT(kiln_jit_link(code, &error), KILN_OK);
+    CHECK_INT(*(int *)live_data(&l, "y"), 6);
+    still_works(&l);
+    live_end(&l);
+}
+
 /* Every truncation, and a change of single bytes here and there: an error or code, never a crash. What
  * was changed is not called. */
 static void batter(kiln_output_kind kind, const char *path, size_t step)
