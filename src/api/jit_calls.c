@@ -215,7 +215,8 @@ static void promise_destroy(void *data)
     free(promise);
 }
 
-static kiln_status keep_by_image(const promise *promise, jit_dylib *dylib, kiln_error **error)
+static kiln_status keep_by_image(const promise *promise, jit_dylib *dylib, jit_code *owner,
+                                 kiln_error **error)
 {
     kiln_library *library;
     jit_code *code;
@@ -226,21 +227,23 @@ static kiln_status keep_by_image(const promise *promise, jit_dylib *dylib, kiln_
         kiln_library_load_spec(promise->session, promise->spec, NULL, &library, error);
     if (status == KILN_OK) {
         status = jit_plugin_loaded()->add_library(dylib, name, library, &code, error);
-        if (status != KILN_OK)
+        if (status == KILN_OK)
+            jit_plugin_loaded()->keep_with(owner, code);
+        else
             kiln_library_close(library);
     }
     free(name);
     return status;
 }
 
-static kiln_status keep(void *data, jit_dylib *dylib, kiln_error **error)
+static kiln_status keep(void *data, jit_dylib *dylib, jit_code *owner, kiln_error **error)
 {
     const promise *promise = data;
     kiln_jit_dylib *outer = (kiln_jit_dylib *)dylib;
     kiln_outputs *outputs;
     kiln_jit_code *code;
     if (promise->as_image)
-        return keep_by_image(promise, dylib, error);
+        return keep_by_image(promise, dylib, owner, error);
     build_context context =
         session_context(promise->session, session_sink(promise->session), HOT_OFF, -1);
     kiln_status status = live_compile(promise->session, promise->spec, promise->lazy_functions,
@@ -248,8 +251,13 @@ static kiln_status keep(void *data, jit_dylib *dylib, kiln_error **error)
     if (status != KILN_OK)
         return status;
     status = live_add_output(outer, promise->spec, promise->lazy_functions, outputs, &code, error);
-    if (status == KILN_OK && promise->spec->host_symbol_count)
+    if (status == KILN_OK)
+        jit_plugin_loaded()->keep_with(owner, (jit_code *)code);
+    if (status == KILN_OK && promise->spec->host_symbol_count) {
         status = live_add_host_symbols(outer, promise->spec, &code, error);
+        if (status == KILN_OK)
+            jit_plugin_loaded()->keep_with(owner, (jit_code *)code);
+    }
     kiln_outputs_destroy(outputs);
     return status;
 }

@@ -101,23 +101,40 @@ static void tell_closed(kiln_session *session, const char *name)
         &(kiln_event){.size = sizeof(kiln_event), .kind = KILN_EVENT_CLOSED, .library = name});
 }
 
-/* An image that cannot leave yet: session_collect tells when it has. */
-static void await_departure(kiln_session *session, const kiln_library *library, const void *pending)
+static void await_again(kiln_session *session, departure *departure)
 {
     pthread_mutex_lock(&session->mutex);
-    departure *place = array_add((void **)&session->departing, &session->departing_count,
-                                 &session->departing_capacity, sizeof *place);
-    if (place)
-        *place = (departure){.image = image_retain(library->image),
-                             .lending = lending_retain(library->lending),
-                             .pending = pending};
+    departure->next = session->departing;
+    session->departing = departure;
     pthread_mutex_unlock(&session->mutex);
 }
 
-void departure_end(departure *departure)
+/* An image that cannot leave yet: session_collect tells when it has. */
+static void await_departure(kiln_session *session, const kiln_library *library, const void *pending)
+{
+    departure *made = calloc(1, sizeof *made);
+    if (!made)
+        return;
+    *made = (departure){.image = image_retain(library->image),
+                        .lending = lending_retain(library->lending),
+                        .pending = pending};
+    await_again(session, made);
+}
+
+static void departure_end(departure *departure)
 {
     image_release(departure->image);
     lending_release(departure->lending);
+    free(departure);
+}
+
+void departures_end(departure *first)
+{
+    while (first) {
+        departure *next = first->next;
+        departure_end(first);
+        first = next;
+    }
 }
 
 kiln_status library_release(kiln_library *library)
@@ -146,29 +163,24 @@ kiln_status library_release(kiln_library *library)
     return status;
 }
 
+/* Asking may run what is left of them, which may call Kiln: nothing is locked. */
 void session_collect(kiln_session *session)
 {
-    if (session->departing_count == 0) {
-        load_collect();
-        return;
-    }
     load_collect();
-    for (;;) {
-        departure gone = {0};
-        pthread_mutex_lock(&session->mutex);
-        for (size_t i = 0; i < session->departing_count && !gone.image; i++) {
-            const departure *departure = &session->departing[i];
-            if (departure->pending ? !live_has_departed(session, departure->pending)
-                                   : load_is_mapped(departure->image->id))
-                continue;
-            gone = session->departing[i];
-            session->departing[i] = session->departing[--session->departing_count];
+    pthread_mutex_lock(&session->mutex);
+    departure *left = session->departing;
+    session->departing = NULL;
+    pthread_mutex_unlock(&session->mutex);
+    while (left) {
+        departure *one = left;
+        left = one->next;
+        if (one->pending ? !live_has_departed(session, one->pending)
+                         : load_is_mapped(one->image->id)) {
+            await_again(session, one);
+            continue;
         }
-        pthread_mutex_unlock(&session->mutex);
-        if (!gone.image)
-            return;
-        tell_closed(session, gone.image->name);
-        departure_end(&gone);
+        tell_closed(session, one->image->name);
+        departure_end(one);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/jit_host.h"
+#include "api/live_flight.h"
 #include "base/array.h"
 #include "base/path.h"
 #include "os/os.h"
@@ -54,12 +55,18 @@ bool live_is_possible(const kiln_spec *spec, const bind_options *options)
 
 /* ---- the session's JIT ---- */
 
+static kiln_jit *existing_jit(kiln_session *session)
+{
+    pthread_mutex_lock(&session->mutex);
+    kiln_jit *jit = session->jit;
+    pthread_mutex_unlock(&session->mutex);
+    return jit;
+}
+
 static kiln_status jit_of(kiln_session *session, kiln_jit **jit, kiln_error **error)
 {
     kiln_jit *made = NULL;
-    pthread_mutex_lock(&session->mutex);
-    *jit = session->jit;
-    pthread_mutex_unlock(&session->mutex);
+    *jit = existing_jit(session);
     if (*jit)
         return KILN_OK;
     kiln_status status = kiln_jit_create(session, NULL, &made, error);
@@ -291,7 +298,7 @@ static kiln_status add_all(loading *loading, struct live_library *live)
     return status;
 }
 
-/* *pending: what cannot leave yet; of the codes one alone has thread-locals. */
+/* *pending: what cannot leave yet: the first that could not, since that was removed before what it uses. */
 static kiln_status remove_all(struct live_library *live, const void **pending)
 {
     kiln_status status = KILN_OK;
@@ -299,8 +306,9 @@ static kiln_status remove_all(struct live_library *live, const void **pending)
     /* Sources refer to each other: together they are in use by nobody. */
     for (size_t i = live->count; i-- > 0;)
         if (jit_plugin_loaded()->remove_anyway((jit_code *)live->code[i]) == KILN_PENDING) {
+            if (status == KILN_OK)
+                *pending = live->code[i];
             status = KILN_PENDING;
-            *pending = live->code[i];
         }
     jit_plugin_loaded()->remove_dylib((jit_dylib *)live->dylib);
     free(live->code);
@@ -311,7 +319,8 @@ static kiln_status remove_all(struct live_library *live, const void **pending)
 bool live_has_departed(kiln_session *session, const void *pending)
 {
     /* What an engine held went with it. */
-    return !session->jit || jit_plugin_loaded()->has_departed(session->jit->engine, pending);
+    const kiln_jit *jit = existing_jit(session);
+    return !jit || jit_plugin_loaded()->has_departed(jit->engine, pending);
 }
 
 /* ---- its symbols ---- */
@@ -417,18 +426,6 @@ void *live_address(const kiln_library *library, const char *name)
 
 /* ---- the library ---- */
 
-static kiln_library *find_live(kiln_session *session, const char *id)
-{
-    pthread_mutex_lock(&session->mutex);
-    kiln_library *found = session->libraries;
-    while (found && !(found->live && strcmp(found->image->id, id) == 0))
-        found = found->next;
-    if (found)
-        found->references++;
-    pthread_mutex_unlock(&session->mutex);
-    return found;
-}
-
 static image *make_image(const loading *loading, const char *id)
 {
     image *made = image_create(loading->spec->name, &loading->content);
@@ -513,13 +510,19 @@ kiln_status live_load(kiln_session *session, const kiln_spec *spec, const bind_o
         digest_loading(&loading);
         digest_hex(&loading.content, hex);
         snprintf(id, sizeof id, "jit-%.32s", hex);
-        *library = find_live(session, id);
-        if (!*library)
+        struct live_flight flight;
+        status = live_flight_begin(session, id, &flight, library, error);
+        if (status == KILN_OK && !*library) {
             status = make(&loading, id, library);
+            live_flight_end(session, &flight);
+        }
     }
     if (status == KILN_OK) {
         double seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
-        (*library)->total_seconds = seconds;
+        pthread_mutex_lock(&session->mutex);
+        if ((*library)->total_seconds == 0) /* whoever made it reports it */
+            (*library)->total_seconds = seconds;
+        pthread_mutex_unlock(&session->mutex);
         event_sink_emit(events, &(kiln_event){.size = sizeof(kiln_event),
                                               .kind = KILN_EVENT_LOADED,
                                               .library = spec->name,

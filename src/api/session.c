@@ -168,9 +168,7 @@ void kiln_session_destroy(kiln_session *session)
         library_release(session->libraries);
     }
     session_collect(session);
-    for (size_t i = 0; i < session->departing_count; i++)
-        departure_end(&session->departing[i]);
-    free(session->departing);
+    departures_end(session->departing);
     for (size_t i = 0; i < session->uncached_count; i++)
         image_release(session->uncached[i]);
     free(session->uncached);

@@ -48,6 +48,7 @@ struct kiln_library {
 
 /* An image that waits to leave, with the host symbols that it has until then. */
 typedef struct departure {
+    struct departure *next;
     image *image;
     lending *lending;
     const void *pending; /* of a live library: see live_library.h; else NULL */
@@ -64,8 +65,8 @@ struct kiln_session {
     image **
         uncached; /* images that no cache keeps, while a library of theirs may be asked for again */
     size_t uncached_count, uncached_capacity;
-    struct departure *departing; /* closed, but not out of the address space yet */
-    size_t departing_count, departing_capacity;
+    departure *departing; /* closed, but not out of the address space yet */
+    struct live_flight *live_flights;
     kiln_load *loads;
     unsigned busy;  /* loads under way, of any kind */
     int descriptor; /* an eventfd: something for kiln_session_dispatch */
@@ -163,7 +164,7 @@ kiln_status session_bind(kiln_session *session, const closure *closure, const bi
 kiln_status bind_options_read(const kiln_session *session, const kiln_load_options *options,
                               bind_options *out, kiln_error **error);
 kiln_status library_release(kiln_library *library);
-void departure_end(departure *departure);
+void departures_end(departure *first);
 /* Forget images that no cache keeps and no library is made of: a load has ended without one. */
 void session_forget_unused(kiln_session *session);
 /* Let go what has become free since it was closed, and tell of it. */

@@ -55,6 +55,7 @@ static void after_fork_in_child(void)
             pthread_mutex_init(&library->symbols_mutex, NULL);
         session_watches_after_fork(session);
         session->flights = NULL;
+        session->live_flights = NULL;
         session->busy = 0;
         pthread_cond_init(&session->flights_changed, NULL);
         pthread_mutex_unlock(&session->mutex);

@@ -75,7 +75,7 @@ Error Engine::begin()
 Engine::~Engine()
 {
     for (auto &code : reverse(code_))
-        finalise(*code);
+        runtime_finalise(*code->traces, linked_of(*code));
     for (auto &code : code_)
         if (code->traces->owed.load(std::memory_order_acquire))
             hold(*code);
@@ -112,13 +112,15 @@ void Engine::report(Error error)
         // What failed because of that is told by who asked for it.
         if (problem.isA<orc::FailedToMaterialize>())
             return;
-        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        std::lock_guard lock(link_mutex_);
+        if (!depth_)
+            return; // nobody asks
         if (problem.isA<orc::SymbolsNotFound>()) {
             for (const auto &name : static_cast<const orc::SymbolsNotFound &>(problem).getSymbols())
-                missing_.insert((*name).str());
+                reports_.missing.insert((*name).str());
             return;
         }
-        reports_ += (reports_.empty() ? "" : "\n") + problem.message();
+        reports_.text += (reports_.text.empty() ? "" : "\n") + problem.message();
     });
 }
 
@@ -131,23 +133,11 @@ void Engine::tell(const Linked &linked, StringRef name, bool removed) const
             removed);
 }
 
-std::string Engine::take_reports()
-{
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
-    return std::exchange(reports_, {});
-}
-
-std::set<std::string> Engine::take_missing()
-{
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
-    return std::exchange(missing_, {});
-}
-
 // ---- dylibs ----
 
 Expected<jit_dylib *> Engine::add_dylib(StringRef name)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    std::lock_guard lock(link_mutex_);
     if (session_->getJITDylibByName(name))
         return refuse("there is a dylib '" + name + "' already", std::errc::file_exists);
     auto made = std::make_unique<jit_dylib>();
@@ -164,7 +154,7 @@ Expected<jit_dylib *> Engine::add_dylib(StringRef name)
 
 Error Engine::set_search_order(jit_dylib &dylib, ArrayRef<jit_dylib *> order)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    std::lock_guard lock(link_mutex_);
     constexpr auto exported = orc::JITDylibLookupFlags::MatchExportedSymbolsOnly;
     orc::JITDylibSearchOrder all = {{dylib.own, orc::JITDylibLookupFlags::MatchAllSymbols},
                                     // Builtins are hidden.
@@ -186,7 +176,7 @@ Error Engine::set_search_order(jit_dylib &dylib, ArrayRef<jit_dylib *> order)
 
 bool Engine::defines(const jit_dylib &dylib, StringRef name)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    std::lock_guard lock(link_mutex_);
     return any_of(code_, [&](const auto &code) {
         return code->dylib == &dylib && code->symbols.count(name.str());
     });
@@ -201,7 +191,7 @@ void Engine::visit(jit_dylib &dylib,
     };
     std::map<std::string, Kind> all;
     {
-        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        std::lock_guard lock(link_mutex_);
         for (const auto &code : code_)
             if (code->dylib == &dylib)
                 for (const auto &[name, is_function] : code->symbols)

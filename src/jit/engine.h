@@ -1,10 +1,12 @@
 // engine.h - one JIT engine: dylibs, what was added to them, and what was linked of that.
 //
 // Everything is linked when it is looked up first, by the thread that asks; one thread links at a time.
-// Constructors run after that, without the lock that links take, so that they may use threads which
-// look something up.
+// Constructors run after that, and handlers at the end before removal, without the lock that links take,
+// so that they may use threads which look something up.
 #pragma once
 
+#include "jit/counted_mutex.h"
+#include "jit/failure.h"
 #include "jit/generators.h"
 #include "jit/jit_plugin.h"
 #include "jit/lazy_module.h"
@@ -16,6 +18,7 @@
 #include "llvm/ExecutionEngine/Orc/ThreadSafeModule.h"
 #include "llvm/Target/TargetMachine.h"
 
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <set>
@@ -61,6 +64,8 @@ struct jit_code {
     std::set<jit_code *> users;                        // other code that refers to it
     std::vector<jit_code *> kept;                      // of a promise: what it has added
     std::vector<void *> libraries;                     // of the image engine
+    bool is_leaving = false;                           // its handlers run, and then it is gone
+    bool is_paid = false; // it was removed, and threads have run what they owed of it
 };
 
 struct jit_dylib {
@@ -94,7 +99,9 @@ class Engine : public LinkObserver
                                            llvm::ArrayRef<jit_symbol> symbols, bool last);
     llvm::Expected<jit_code *> add_promise(jit_dylib &dylib, llvm::StringRef name,
                                            std::set<std::string> symbols,
-                                           std::function<llvm::Error()> make);
+                                           std::function<llvm::Error(jit_code &promise)> make);
+    // Code that a promise's make has added, which goes with it.
+    void keep_with(jit_code &promise, jit_code &code);
     // REFUSED with a reason, or PENDING, or OK. anyway: whoever refers to it.
     kiln_status remove(jit_code &code, std::string &reason, bool anyway);
     // Whether code whose removal was PENDING is gone by now.
@@ -109,9 +116,6 @@ class Engine : public LinkObserver
     {
         return slab_->used();
     }
-    // What was reported since it was asked last, one error a line.
-    std::string take_reports();
-    std::set<std::string> take_missing();
     const jit_host &host() const
     {
         return config_.host;
@@ -175,29 +179,40 @@ class Engine : public LinkObserver
     void finish_image(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
                       jit_code &code, void *library);
     // Who has the address, and would take it away by being removed; linked: NULL if it was lent.
-    jit_code *owner_of(const void *address, Linked *&linked);
+    void visit_owners(const void *address,
+                      llvm::function_ref<void(jit_code &owner, Linked *linked)> visit) const;
+    llvm::Error check_references(const jit_code &code, llvm::ArrayRef<const void *> addresses);
     void settle_references();
     void add_in_order(Linked *linked, std::vector<Linked *> &order);
     std::vector<Linked *> take_pending();
-    // wait: for those that another thread is running, too.
-    void run_initialisers(bool wait);
+    // Without the lock, but within a link: run what this thread has taken.
+    void initialise(llvm::ArrayRef<Linked *> order);
+    // Wait until other threads have initialised what has the address and what that needs. but: code for
+    // which not to wait, or NULL.
+    void await_initialised(const void *address, const jit_code *but);
+    bool waits_for_this_thread(std::thread::id other) const;
+    std::thread::id runner_of(const void *address, const jit_code *but) const;
     std::string reason_to_stay(llvm::ArrayRef<jit_code *> family);
-    kiln_status remove_one(jit_code &code);
-    void finalise(jit_code &code);
+    kiln_status remove_one(jit_code &code, std::unique_lock<CountedMutex> &lock);
+    void take_back_weak_data(const jit_code &gone);
+    static std::vector<Linked *> linked_of(const jit_code &code);
     void tell(const Linked &linked, llvm::StringRef name, bool removed) const;
     void hold(const jit_code &code);
     void release_departed();
 
     const void *handle(llvm::orc::ResourceKey key) override;
     bool is_elsewhere(llvm::orc::ResourceKey key, llvm::StringRef name) override;
+    llvm::Error check_references(llvm::orc::ResourceKey key,
+                                 llvm::ArrayRef<const void *> addresses) override;
     void failed(llvm::orc::ResourceKey key, Range where) override;
     void linked(llvm::orc::ResourceKey key, llvm::StringRef name,
                 std::unique_ptr<Linked> linked) override;
 
     const jit_config config_;
-    std::recursive_mutex link_mutex_; // guards all that follows, and links
-    std::recursive_mutex
-        run_mutex_; // constructors run one after another; taken without link_mutex_
+    CountedMutex link_mutex_; // guards all that follows, and links
+    std::condition_variable_any has_run_;
+    unsigned running_ = 0;                               // objects that threads have claimed
+    std::map<std::thread::id, std::thread::id> waiting_; // for whom
     std::unique_ptr<Slab> slab_;
     std::unique_ptr<llvm::TargetMachine> machine_;
     std::unique_ptr<llvm::TargetMachine> lazy_machines_[4]; // by level
@@ -217,7 +232,7 @@ class Engine : public LinkObserver
     };
     std::map<const void *, Extent> extents_; // by where they begin
     // What code refers to of images, which go when what brought them is removed.
-    std::map<const void *, jit_code *> lent_;
+    std::map<const void *, std::set<jit_code *>> lent_;
     std::list<EmulatedTls> natives_; // descriptions that code reads
     std::vector<Linked *> to_settle_, to_initialise_;
     struct Recent {
@@ -230,10 +245,9 @@ class Engine : public LinkObserver
     std::vector<Range> lost_;
     unsigned depth_ = 0; // of look-ups: images' constructors may look something up
     std::vector<std::unique_ptr<jit_code>> departed_; // removed, while threads owe destructors
-    std::string reports_;
-    jit_code *promising_ = nullptr; // whose promise is being kept
-    bool has_failed_ = false;       // some unit
-    std::set<std::string> missing_; // symbols that a link looked for in vain
+    unsigned leaving_ = 0;                            // codes that are being removed
+    Reports reports_;                                 // of the innermost look-up
+    bool has_failed_ = false;                         // some unit
 };
 
 } // namespace kiln

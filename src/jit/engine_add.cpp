@@ -30,8 +30,6 @@ jit_code &Engine::new_code(jit_dylib &dylib, StringRef name, orc::JITDylib *wher
     by_key_[made->tracker->getKeyUnsafe()] = {made.get(), nullptr};
     if (!where)
         dylib.by_name[made->name] = made.get();
-    if (promising_)
-        promising_->kept.push_back(made.get());
     code_.push_back(std::move(made));
     return *code_.back();
 }
@@ -42,8 +40,12 @@ void Engine::unregister(jit_code &code)
     if (named != code.dylib->by_name.end() && named->second == &code)
         code.dylib->by_name.erase(named);
     by_key_.erase(code.tracker->getKeyUnsafe());
-    for (auto lent = lent_.begin(); lent != lent_.end();)
-        lent = lent->second == &code ? lent_.erase(lent) : std::next(lent);
+    for (auto lent = lent_.begin(); lent != lent_.end();) {
+        lent->second.erase(&code);
+        lent = lent->second.empty() ? lent_.erase(lent) : std::next(lent);
+    }
+    for (auto &promise : code_)
+        erase(promise->kept, &code);
 }
 
 // What it defined is defined no longer.
@@ -56,8 +58,6 @@ void Engine::drop(Unit &unit)
 // What could not be added.
 void Engine::forget(jit_code &code)
 {
-    if (promising_)
-        erase(promising_->kept, &code);
     for (auto &unit : reverse(code.units))
         drop(*unit);
     report(code.tracker->remove());
@@ -238,6 +238,9 @@ Expected<jit_code *> Engine::find_same(jit_dylib &dylib, const std::string &name
     if (named == dylib.by_name.end())
         return nullptr;
     jit_code *known = named->second;
+    if (known->is_leaving)
+        return refuse("'" + name + "' is being removed from dylib '" + dylib.name + "'",
+                      std::errc::file_exists);
     if (!digest || known->digest != digest || known->size != size)
         return refuse("dylib '" + dylib.name + "' has something else of the name '" + name +
                           "': remove it first",
@@ -248,8 +251,8 @@ Expected<jit_code *> Engine::find_same(jit_dylib &dylib, const std::string &name
 
 Expected<jit_code *> Engine::add(jit_dylib &dylib, const jit_input &input)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
     release_departed();
+    std::lock_guard lock(link_mutex_);
     StringRef bytes(static_cast<const char *>(input.bytes), input.size);
     uint64_t digest = xxh3_64bits(bytes) | 1;
     auto same = find_same(dylib, input.name, digest, input.size);
@@ -276,7 +279,7 @@ Expected<jit_code *> Engine::add(jit_dylib &dylib, const jit_input &input)
 
 Expected<jit_code *> Engine::add_shared_library(jit_dylib &dylib, const char *path)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    std::lock_guard lock(link_mutex_);
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
         return refuse(dlerror(), std::errc::no_such_file_or_directory);
@@ -295,7 +298,7 @@ Expected<jit_code *> Engine::add_shared_library(jit_dylib &dylib, const char *pa
 
 Expected<jit_code *> Engine::add_process(jit_dylib &dylib)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    std::lock_guard lock(link_mutex_);
     jit_code &code = new_code(dylib, "process", dylib.last);
     use_addresses(code, *dylib.last, find_in_process);
     return &code;
@@ -304,7 +307,7 @@ Expected<jit_code *> Engine::add_process(jit_dylib &dylib)
 Expected<jit_code *> Engine::add_library_path(jit_dylib &dylib,
                                               std::vector<std::string> directories)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    std::lock_guard lock(link_mutex_);
     jit_code &code = new_code(dylib, "library path", dylib.behind);
     auto path = std::make_shared<LibraryPath>(
         std::move(directories), [this](const std::string &text) { report(refuse(text)); });
@@ -315,7 +318,7 @@ Expected<jit_code *> Engine::add_library_path(jit_dylib &dylib,
 
 Expected<jit_code *> Engine::add_library(jit_dylib &dylib, StringRef name, void *library)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    std::lock_guard lock(link_mutex_);
     if (auto same = find_same(dylib, name.str(), 0, 0); !same)
         return same.takeError();
     jit_code &code = new_code(dylib, name);
@@ -324,14 +327,14 @@ Expected<jit_code *> Engine::add_library(jit_dylib &dylib, StringRef name, void 
         return config_.host.library_symbol(library, symbol);
     };
     use_addresses(code, *dylib.own, find,
-                  [this, &code](const void *address) { lent_[address] = &code; });
+                  [this, &code](const void *address) { lent_[address].insert(&code); });
     return &code;
 }
 
 Expected<jit_code *> Engine::add_symbols(jit_dylib &dylib, StringRef name,
                                          ArrayRef<jit_symbol> symbols, bool last)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    std::lock_guard lock(link_mutex_);
     if (last) {
         StringMap<void *> addresses;
         for (const jit_symbol &symbol : symbols)
@@ -361,9 +364,10 @@ Expected<jit_code *> Engine::add_symbols(jit_dylib &dylib, StringRef name,
 }
 
 Expected<jit_code *> Engine::add_promise(jit_dylib &dylib, StringRef name,
-                                         std::set<std::string> symbols, std::function<Error()> make)
+                                         std::set<std::string> symbols,
+                                         std::function<Error(jit_code &promise)> make)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    std::lock_guard lock(link_mutex_);
     if (auto same = find_same(dylib, name.str(), 0, 0); !same)
         return same.takeError();
     jit_code &code = new_code(dylib, name);
@@ -372,12 +376,9 @@ Expected<jit_code *> Engine::add_promise(jit_dylib &dylib, StringRef name,
         return symbols.empty() ? !find_in_process(wanted.str().c_str())
                                : symbols.count(wanted.str()) != 0;
     };
-    // What it adds goes with it.
     auto keep = [this, &code,
                  make = std::move(make)](std::vector<orc::DefinitionGenerator *> &made) -> Error {
-        jit_code *outer = std::exchange(promising_, &code);
-        Error error = make();
-        promising_ = outer;
+        Error error = make(code);
         for (const jit_code *kept : code.kept)
             if (kept->generator && kept->generator_dylib == code.dylib->own)
                 made.push_back(kept->generator);
@@ -385,6 +386,16 @@ Expected<jit_code *> Engine::add_promise(jit_dylib &dylib, StringRef name,
     };
     use_generator(code, *dylib.own, std::make_unique<PromiseGenerator>(wants, std::move(keep)));
     return &code;
+}
+
+void Engine::keep_with(jit_code &promise, jit_code &code)
+{
+    std::lock_guard lock(link_mutex_);
+    // A second try has added it once more.
+    if (is_contained(promise.kept, &code))
+        code.references--;
+    else
+        promise.kept.push_back(&code);
 }
 
 } // namespace kiln

@@ -80,11 +80,18 @@ void Engine::load_image(Image &image, const orc::SymbolMap &addresses)
     std::vector<jit_symbol> symbols;
     void *library = nullptr;
     kiln_error *error = nullptr;
-    // Its constructors may call what was linked for it. run_mutex_ cannot be taken here.
-    for (Linked *linked : take_pending())
-        runtime_initialise(*linked);
-    for (const auto &[name, definition] : addresses)
+    Owner owner = {};
+    cantFail(image.responsibility->withResourceKeyDo(
+        [&](orc::ResourceKey key) { owner = by_key_.at(key); }));
+    std::vector<const void *> needs;
+    for (const auto &[name, definition] : addresses) {
+        needs.push_back(definition.getAddress().toPtr<const void *>());
         symbols.push_back({(*name).data(), definition.getAddress().toPtr<void *>()});
+    }
+    if (Error error = check_references(*owner.code, needs))
+        return fail(std::move(image.responsibility), std::move(error));
+    // Its constructors may call what was linked for it.
+    initialise(take_pending());
     kiln_status status =
         host.load_object(host.data, image.object->getBufferIdentifier().str().c_str(),
                          image.object->getBufferStart(), image.object->getBufferSize(),
@@ -94,18 +101,14 @@ void Engine::load_image(Image &image, const orc::SymbolMap &addresses)
         host.error_destroy(error);
         return fail(std::move(image.responsibility), std::move(failed));
     }
-    Owner owner = {};
-    cantFail(image.responsibility->withResourceKeyDo(
-        [&](orc::ResourceKey key) { owner = by_key_.at(key); }));
     if (owner.unit)
         owner.unit->bytes.reset();
     owner.code->libraries.push_back(library);
-    for (const auto &[name, definition] : addresses) {
-        Linked *unused;
-        jit_code *other = owner_of(definition.getAddress().toPtr<const void *>(), unused);
-        if (other && other != owner.code)
-            other->users.insert(owner.code);
-    }
+    for (const void *address : needs)
+        visit_owners(address, [&](jit_code &other, Linked *) {
+            if (&other != owner.code)
+                other.users.insert(owner.code);
+        });
     finish_image(std::move(image.responsibility), *owner.code, library);
 }
 
@@ -124,7 +127,7 @@ void Engine::finish_image(std::unique_ptr<orc::MaterializationResponsibility> re
             return fail(std::move(responsibility),
                         refuse("the image has no symbol '" + *name + "'"));
         if (address)
-            lent_[address] = &code;
+            lent_[address].insert(&code);
         found[name] = {orc::ExecutorAddr::fromPtr(address), flags};
     }
     Error error = responsibility->notifyResolved(found);

@@ -1,5 +1,6 @@
-// engine_link.cpp - an engine: linking what is looked up, and running what that has at load.
+// engine_link.cpp - an engine: linking what is looked up.
 #include "jit/engine.h"
+#include "jit/failure.h"
 #include "jit/ir_code.h"
 #include "jit/refuse.h"
 
@@ -10,49 +11,39 @@ using namespace llvm;
 
 // ---- linking ----
 
-jit_code *Engine::owner_of(const void *address, Linked *&linked)
+void Engine::visit_owners(const void *address,
+                          function_ref<void(jit_code &owner, Linked *linked)> visit) const
 {
-    linked = nullptr;
     auto next = extents_.upper_bound(address);
-    if (next != extents_.begin() && address < std::prev(next)->second.linked->end) {
-        linked = std::prev(next)->second.linked;
-        return std::prev(next)->second.code;
-    }
+    if (next != extents_.begin() && address < std::prev(next)->second.linked->end)
+        return visit(*std::prev(next)->second.code, std::prev(next)->second.linked);
     auto lent = lent_.find(address);
-    return lent == lent_.end() ? nullptr : lent->second;
+    if (lent != lent_.end())
+        for (jit_code *lender : lent->second)
+            visit(*lender, nullptr);
 }
 
-// Who refers to whom: known when all that was linked together is in its place, since objects may refer
-// to each other.
-void Engine::settle_references()
+// What is being removed is lent to nobody but what goes with it.
+Error Engine::check_references(const jit_code &code, ArrayRef<const void *> addresses)
 {
-    for (Linked *linked : std::exchange(to_settle_, {})) {
-        jit_code *user = extents_.at(linked->begin).code;
-        for (const void *address : linked->references) {
-            Linked *needed;
-            jit_code *owner = owner_of(address, needed);
-            if (!owner || needed == linked)
-                continue;
-            if (needed)
-                linked->needs.push_back(needed);
-            if (owner != user)
-                owner->users.insert(user);
-        }
-        // Until the outermost look-up has ended, they tell what goes with what.
-        if (!depth_)
-            linked->references = {};
-    }
+    std::string leaving;
+    if (!leaving_ || code.is_leaving)
+        return Error::success();
+    for (const void *address : addresses)
+        visit_owners(address, [&](jit_code &owner, Linked *) {
+            if (owner.is_leaving && &owner != &code)
+                leaving = owner.name;
+        });
+    return leaving.empty() ? Error::success()
+                           : refuse_as(KILN_BIND, "'" + code.name + "' needs '" + leaving +
+                                                      "', which is being removed");
 }
 
-// What an object needs is initialised before it; in a circle, somebody is first.
-void Engine::add_in_order(Linked *linked, std::vector<Linked *> &order)
+Error Engine::check_references(orc::ResourceKey key, ArrayRef<const void *> addresses)
 {
-    if (std::exchange(linked->is_settled, true))
-        return;
-    for (Linked *needed : linked->needs)
-        add_in_order(needed, order);
-    if (!linked->is_initialised)
-        order.push_back(linked);
+    auto owner = by_key_.find(key);
+    return owner == by_key_.end() ? Error::success()
+                                  : check_references(*owner->second.code, addresses);
 }
 
 void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked> linked)
@@ -126,6 +117,10 @@ bool Engine::conclude()
         for (Recent &item : recent) {
             if (!item.linked || (!item.unit->has_failed && !refers_to(*item.linked, lost)))
                 continue;
+            // An image needed it, and it has run.
+            if (item.linked->is_initialised &&
+                !(item.linked->initialisers.empty() && item.linked->finalisers.empty()))
+                continue;
             lost.push_back({item.linked->begin, item.linked->end});
             withdraw(*item.code, *item.linked);
             erase_if(item.code->linked,
@@ -156,30 +151,6 @@ void Engine::revive()
         }
 }
 
-void Engine::run_initialisers(bool wait)
-{
-    if (!wait) {
-        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
-        settle_references();
-        if (to_initialise_.empty())
-            return;
-    }
-    std::lock_guard<std::recursive_mutex> running(run_mutex_);
-    for (Linked *linked : take_pending())
-        runtime_initialise(*linked);
-}
-
-// In the order of their calls.
-std::vector<Linked *> Engine::take_pending()
-{
-    std::vector<Linked *> order;
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
-    settle_references();
-    for (Linked *linked : std::exchange(to_initialise_, {}))
-        add_in_order(linked, order);
-    return order;
-}
-
 // Everything happens on this thread: a look-up that has not ended when this returns never will.
 Expected<orc::SymbolMap> Engine::look_up(const orc::JITDylibSearchOrder &order,
                                          orc::SymbolLookupSet names)
@@ -193,25 +164,32 @@ Expected<orc::SymbolMap> Engine::look_up(const orc::JITDylibSearchOrder &order,
         }
     };
     auto outcome = std::make_shared<Outcome>();
+    // What is reported belongs to the innermost look-up, which code that it runs may have begun.
+    Reports outer = std::exchange(reports_, {});
     depth_++;
     session_->lookup(
         orc::LookupKind::Static, order, std::move(names), orc::SymbolState::Ready,
         [outcome](Expected<orc::SymbolMap> result) { outcome->result.emplace(std::move(result)); },
         orc::NoDependenciesToRegister);
-    bool has_gone = --depth_ == 0 && conclude();
-    if (outcome->result && *outcome->result && has_gone)
-        return refuse_as(KILN_BIND, "");
-    if (outcome->result)
-        return std::move(*outcome->result);
-    return refuse("objects that only the image engine can load need each other");
+    bool has_gone = depth_ == 1 && conclude();
+    depth_--;
+    Reports reports = std::exchange(reports_, std::move(outer));
+    if (!outcome->result)
+        return refuse("objects that only the image engine can load need each other");
+    if (!*outcome->result)
+        return joinErrors(outcome->result->takeError(), make_error<LinkFailure>(reports));
+    if (has_gone)
+        return make_error<LinkFailure>(reports);
+    return std::move(*outcome->result);
 }
 
 Expected<void *> Engine::lookup(jit_dylib &dylib, StringRef name)
 {
     Expected<orc::SymbolMap> found = orc::SymbolMap();
+    std::vector<Linked *> pending;
+    release_departed();
     {
-        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
-        release_departed();
+        std::lock_guard lock(link_mutex_);
         orc::SymbolStringPtr symbol = session_->intern(name);
         orc::JITDylibSearchOrder order = {
             {dylib.own, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly}};
@@ -220,12 +198,15 @@ Expected<void *> Engine::lookup(jit_dylib &dylib, StringRef name)
         for (orc::JITDylib *other : {dylib.last, dylib.behind})
             order.push_back({other, orc::JITDylibLookupFlags::MatchExportedSymbolsOnly});
         found = look_up(order, orc::SymbolLookupSet(symbol));
+        // Also after a failure: what was linked on the way may be found by others.
+        pending = take_pending();
     }
-    // Also after a failure: what was linked on the way may be found by others.
-    run_initialisers(/*wait=*/true);
+    initialise(pending);
     if (!found)
         return found.takeError();
-    return found->begin()->second.getAddress().toPtr<void *>();
+    void *address = found->begin()->second.getAddress().toPtr<void *>();
+    await_initialised(address, nullptr);
+    return address;
 }
 
 void Engine::emit_object(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
@@ -249,17 +230,20 @@ Error Engine::link_names(const orc::JITDylibSearchOrder &order, orc::SymbolLooku
         return Error::success();
     // All that are missing are told together, whether code needs them already or not.
     return handleErrors(found.takeError(), [&](const orc::SymbolsNotFound &missing) {
+        Reports reports;
         for (const auto &name : missing.getSymbols())
-            missing_.insert((*name).str());
-        return refuse("");
+            reports.missing.insert((*name).str());
+        return make_error<LinkFailure>(reports);
     });
 }
 
 Error Engine::link(jit_code &code)
 {
     Error error = Error::success();
+    std::vector<Linked *> pending;
+    std::vector<const void *> places;
     {
-        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        std::lock_guard lock(link_mutex_);
         orc::SymbolLookupSet names, undefined;
         for (const auto &[name, flags] : code.definitions)
             names.add(name, flags);
@@ -278,8 +262,13 @@ Error Engine::link(jit_code &code)
         if (!error && !names.empty())
             error = link_names({{code.dylib->own, orc::JITDylibLookupFlags::MatchAllSymbols}},
                                std::move(names));
+        pending = take_pending();
+        for (const auto &linked : code.linked)
+            places.push_back(linked->begin);
     }
-    run_initialisers(/*wait=*/true);
+    initialise(pending);
+    for (const void *place : places)
+        await_initialised(place, nullptr);
     return error;
 }
 
@@ -310,26 +299,24 @@ Expected<void *> Engine::link_lazy(LazyModule &module, size_t index, void **&slo
 void *Engine::resolve_lazy(LazyModule &module, size_t index, void *&body, void **&slots)
 {
     std::string problem;
+    std::vector<Linked *> pending;
     {
-        std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+        std::lock_guard lock(link_mutex_);
         if (!body) {
             auto made = link_lazy(module, index, slots);
-            if (made) {
+            if (made)
                 body = *made;
-            } else {
-                problem = toString(made.takeError());
-                std::string reports = take_reports();
-                for (const std::string &name : take_missing())
-                    reports +=
-                        (reports.empty() ? "" : "\n") + ("the symbol '" + name + "' is missing");
-                problem = reports.empty() ? problem : reports;
-            }
+            else
+                problem = read_failure(made.takeError()).text;
+            pending = take_pending();
         }
     }
+    initialise(pending);
     if (!problem.empty())
         return config_.host.call_failed(config_.host.data, module.display_name(index).c_str(),
                                         problem.c_str());
-    run_initialisers(/*wait=*/false);
+    // Who calls it is allowed to while its own library is being initialised, but not others.
+    await_initialised(body, &module.code());
     __atomic_store_n(&slots[index], body, __ATOMIC_RELEASE);
     return body;
 }

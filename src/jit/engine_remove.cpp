@@ -23,7 +23,7 @@ static bool is_running(const jit_code &code)
 
 void Engine::remove_dylib(jit_dylib &dylib)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
+    std::lock_guard lock(link_mutex_);
     report(session_->removeJITDylibs({dylib.own, dylib.last, dylib.behind}));
     for (auto &code : code_)
         if (code->dylib == &dylib)
@@ -46,15 +46,22 @@ std::string Engine::reason_to_stay(ArrayRef<jit_code *> family)
                 users += (users.empty() ? "" : ", ") + ("'" + user->name + "'");
     if (!users.empty())
         return "'" + name + "' is in use: " + users + " refers to it";
-    return any_of(family, [](jit_code *member) { return is_running(*member); })
-               ? "'" + name + "' is in use: this thread is running it"
+    if (any_of(family, [](jit_code *member) { return is_running(*member); }))
+        return "'" + name + "' is in use: this thread is running it";
+    if (any_of(family, [](jit_code *member) {
+            return any_of(member->linked,
+                          [](const auto &linked) { return linked->runner != std::thread::id(); });
+        }))
+        return "'" + name + "' is in use: a thread is running its constructors";
+    return any_of(family, [](jit_code *member) { return member->is_leaving; })
+               ? "'" + name + "' is being removed already"
                : "";
 }
 
 kiln_status Engine::remove(jit_code &code, std::string &reason, bool anyway)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
     release_departed();
+    std::unique_lock lock(link_mutex_);
     if (code.references > 1) {
         code.references--;
         return KILN_OK;
@@ -65,9 +72,14 @@ kiln_status Engine::remove(jit_code &code, std::string &reason, bool anyway)
         reason = reason_to_stay(family);
     if (!reason.empty())
         return KILN_REFUSED;
+    erase_if(family, [](jit_code *member) { return member->is_leaving; });
+    for (jit_code *member : family) {
+        member->is_leaving = true;
+        leaving_++;
+    }
     kiln_status status = KILN_OK;
     for (jit_code *member : reverse(family))
-        if (remove_one(*member) == KILN_PENDING)
+        if (remove_one(*member, lock) == KILN_PENDING)
             status = KILN_PENDING;
     return status;
 }
@@ -83,30 +95,39 @@ void Engine::withdraw(const jit_code &code, Linked &linked)
         erase(extent.linked->needs, &linked);
 }
 
-// link_mutex_ is held, once.
-kiln_status Engine::remove_one(jit_code &code)
+// What runs meanwhile may call Kiln, from any thread; but not if this is a part of a link.
+template <typename Run> static void run_unlocked(std::unique_lock<CountedMutex> &lock, Run run)
+{
+    bool is_outermost = lock.mutex()->level() == 1;
+    if (is_outermost)
+        lock.unlock();
+    run();
+    if (is_outermost)
+        lock.lock();
+}
+
+kiln_status Engine::remove_one(jit_code &code, std::unique_lock<CountedMutex> &lock)
 {
     // A thread that owes a destructor may use what others have to destroy. Functions that are compiled
     // at their first call cannot be compiled later.
     bool is_delayed = code.traces->owed.load(std::memory_order_acquire) != 0 && code.lazy.empty();
-    // Handlers may call Kiln, from any thread.
-    link_mutex_.unlock();
-    {
-        std::lock_guard<std::recursive_mutex> running(run_mutex_);
+    std::vector<Linked *> linked = linked_of(code);
+    run_unlocked(lock, [&] {
+        for (const Linked *one : linked)
+            await_initialised(one->begin, nullptr);
         if (!is_delayed)
-            finalise(code);
-    }
-    link_mutex_.lock();
+            runtime_finalise(*code.traces, linked);
+    });
     // They may have had something linked.
     settle_references();
     // What was not finalised has that before it, though its threads may have ended meanwhile.
     bool is_owed = is_delayed || code.traces->owed.load(std::memory_order_acquire) != 0;
     if (is_owed)
         hold(code);
-    for (auto &linked : code.linked) {
-        withdraw(code, *linked);
+    for (auto &one : code.linked) {
+        withdraw(code, *one);
         if (!is_owed)
-            linked->debug.reset();
+            one->debug.reset();
     }
     erase_if(recent_, [&](const Recent &recent) { return recent.code == &code; });
     for (auto &other : code_)
@@ -119,34 +140,51 @@ kiln_status Engine::remove_one(jit_code &code)
     code.definitions.clear();
     code.lazy.clear();
     report(code.tracker->remove());
-    bool is_closed = true;
-    for (void *library : code.libraries)
-        is_closed &= config_.host.close_library(library) == KILN_OK;
     auto own = find_if(code_, [&](const auto &other) { return other.get() == &code; });
     std::unique_ptr<jit_code> kept = std::move(*own);
-    unregister(code);
-    code.tracker = nullptr;
     code_.erase(own);
-    if (!is_owed) {
+    unregister(code);
+    take_back_weak_data(code);
+    code.tracker = nullptr;
+    leaving_--;
+    if (is_owed)
+        departed_.push_back(std::move(kept));
+    else
         slab_->free_word(reinterpret_cast<void **>(kept->traces->handle));
-        return is_closed ? KILN_OK : KILN_PENDING;
-    }
-    departed_.push_back(std::move(kept));
-    return KILN_PENDING;
+    bool is_closed = true;
+    run_unlocked(lock, [&, libraries = std::exchange(code.libraries, {})] {
+        for (void *library : libraries)
+            is_closed &= config_.host.close_library(library) == KILN_OK;
+    });
+    return is_closed && !is_owed ? KILN_OK : KILN_PENDING;
 }
 
-void Engine::finalise(jit_code &code)
+// Weak data that was left to what is gone now is defined by what has not been linked yet. What was linked
+// without it has used that, and was removed before.
+void Engine::take_back_weak_data(const jit_code &gone)
+{
+    for (auto &code : code_)
+        for (auto &unit : code->units)
+            if (unit->bytes && any_of(unit->elsewhere, [&](const std::string &name) {
+                    return gone.symbols.count(name) != 0;
+                })) {
+                drop(*unit);
+                report(define_unit(*code, *unit));
+            }
+}
+
+std::vector<Linked *> Engine::linked_of(const jit_code &code)
 {
     std::vector<Linked *> linked;
     for (const auto &object : code.linked)
         linked.push_back(object.get());
-    runtime_finalise(*code.traces, linked);
+    return linked;
 }
 
 bool Engine::has_departed(const jit_code *code)
 {
-    std::lock_guard<std::recursive_mutex> lock(link_mutex_);
     release_departed();
+    std::lock_guard lock(link_mutex_);
     return none_of(departed_, [&](const auto &other) { return other.get() == code; });
 }
 
@@ -159,17 +197,28 @@ void Engine::hold(const jit_code &code)
 // What threads have paid their destructors of.
 void Engine::release_departed()
 {
-    erase_if(departed_, [&](const auto &code) {
-        if (code->traces->owed.load(std::memory_order_acquire))
-            return false;
-        finalise(*code);
+    std::vector<jit_code *> paid;
+    {
+        std::lock_guard lock(link_mutex_);
+        if (link_mutex_.level() > 1)
+            return; // handlers could not use what other threads have
+        for (auto &code : departed_)
+            if (!code->is_paid && !code->traces->owed.load(std::memory_order_acquire)) {
+                code->is_paid = true;
+                paid.push_back(code.get());
+            }
+    }
+    for (jit_code *code : paid)
+        runtime_finalise(*code->traces, linked_of(*code));
+    std::lock_guard lock(link_mutex_);
+    for (jit_code *code : paid) {
         for (const auto &linked : code->linked) {
             linked->debug.reset();
             slab_->let_go(linked->begin);
         }
         slab_->free_word(reinterpret_cast<void **>(code->traces->handle));
-        return true;
-    });
+    }
+    erase_if(departed_, [&](const auto &code) { return is_contained(paid, code.get()); });
 }
 
 } // namespace kiln

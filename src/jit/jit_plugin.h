@@ -72,12 +72,12 @@ typedef struct jit_input {
 } jit_input;
 
 /* Something that is made when one of these names is looked up first: `keep` then adds to the dylib what
- * defines them. No names: when one is looked up that nobody else has. */
+ * defines them, and says so with keep_with. No names: when one is looked up that nobody else has. */
 typedef struct jit_promise {
     const char *name;
     const char *const *symbols;
     size_t symbol_count;
-    kiln_status (*keep)(void *data, jit_dylib *dylib, kiln_error **error);
+    kiln_status (*keep)(void *data, jit_dylib *dylib, jit_code *promise, kiln_error **error);
     void (*destroy)(void *data);
     void *data;
 } jit_promise;
@@ -110,6 +110,8 @@ typedef struct jit_plugin {
     /* The promise's data is the plugin's from here on, whatever comes of it. */
     kiln_status (*add_promise)(jit_dylib *dylib, const jit_promise *promise, jit_code **code,
                                kiln_error **error);
+    /* Code that a promise has added, which goes when the promise is removed. */
+    void (*keep_with)(jit_code *promise, jit_code *code);
     kiln_status (*remove)(jit_code *code, kiln_error **error);
     /* Whether code whose removal was PENDING is gone by now. */
     bool (*has_departed)(jit_engine *engine, const jit_code *code);

@@ -237,10 +237,10 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
         read_extent(graph, *link->linked);
         return Error::success();
     });
-    passes.PreFixupPasses.push_back([link](LinkGraph &graph) -> Error {
+    passes.PreFixupPasses.push_back([this, link](LinkGraph &graph) -> Error {
         for (Symbol *symbol : graph.external_symbols())
             link->linked->references.push_back(symbol->getAddress().toPtr<const void *>());
-        return Error::success();
+        return observer_.check_references(link->key, link->linked->references);
     });
     passes.PostFixupPasses.push_back([this, link](LinkGraph &graph) -> Error {
         read_lists(graph, *link->linked);

@@ -26,6 +26,9 @@ class LinkObserver
     virtual ~LinkObserver() = default;
     // Whether a weak definition of data gives way to another dylib's.
     virtual bool is_elsewhere(llvm::orc::ResourceKey key, llvm::StringRef name) = 0;
+    // Whether it may refer to these, which others own.
+    virtual llvm::Error check_references(llvm::orc::ResourceKey key,
+                                         llvm::ArrayRef<const void *> addresses) = 0;
     // The __dso_handle of its code.
     virtual const void *handle(llvm::orc::ResourceKey key) = 0;
     // It could not be linked, which was reported. where: it would have lain, if it had got a place.

@@ -1,9 +1,8 @@
 // plugin.cpp - the C seam of libkiln-jit.so: see jit_plugin.h. No LLVM type and no exception gets out.
 #include "jit/engine.h"
+#include "jit/failure.h"
 #include "jit/refuse.h"
 
-#include "llvm/Demangle/Demangle.h"
-#include "llvm/ExecutionEngine/Orc/Shared/OrcError.h"
 #include "llvm/Support/TargetSelect.h"
 
 #include <new>
@@ -17,70 +16,11 @@ namespace
 
 using namespace llvm;
 
-kiln_status status_of(std::error_code code)
-{
-    if (code.category() == kiln::StatusCategory::get())
-        return kiln_status(code.value());
-    if (code == std::errc::file_exists)
-        return KILN_ALREADY_EXISTS;
-    if (code == std::errc::not_supported)
-        return KILN_UNSUPPORTED;
-    if (code == std::errc::not_enough_memory)
-        return KILN_NO_MEMORY;
-    if (code == std::errc::no_such_file_or_directory)
-        return KILN_NOT_FOUND;
-    return KILN_INVALID_ARGUMENT;
-}
-
-// What an error is about: of several the first one.
-struct Failure {
-    kiln_status status = KILN_BIND;
-    std::string text, unknown; // unknown: the name that was looked up
-};
-
-void read_problem(const ErrorInfoBase &problem, Failure &failure)
-{
-    if (problem.isA<orc::FailedToMaterialize>())
-        return; // the engine's reports tell the reason
-    if (problem.isA<orc::SymbolsNotFound>()) {
-        failure.status = KILN_NOT_FOUND;
-        failure.unknown = *static_cast<const orc::SymbolsNotFound &>(problem).getSymbols().front();
-        return;
-    }
-    if (failure.text.empty())
-        failure.status = problem.isA<orc::DuplicateDefinition>()
-                             ? KILN_ALREADY_EXISTS
-                             : status_of(problem.convertToErrorCode());
-    failure.text += (failure.text.empty() ? "" : "\n") + problem.message();
-}
-
-std::string text_of_missing(const std::set<std::string> &missing)
-{
-    std::string names;
-    for (const std::string &name : missing)
-        names += (names.empty() ? "'" : ", '") + demangle(name) + "'";
-    return missing.size() == 1 ? "the symbol " + names + " is missing"
-                               : std::to_string(missing.size()) + " symbols are missing: " + names;
-}
-
 kiln_status fail(kiln::Engine &engine, Error error, kiln_phase phase, kiln_error **out)
 {
-    Failure failure;
-    handleAllErrors(std::move(error),
-                    [&](const ErrorInfoBase &problem) { read_problem(problem, failure); });
-    std::string text = engine.take_reports();
-    std::set<std::string> missing = engine.take_missing();
-    if (!missing.empty()) {
-        failure.status = KILN_BIND;
-        text += (text.empty() ? "" : "\n") + text_of_missing(missing);
-    } else if (!failure.unknown.empty()) {
-        failure.text = "there is no symbol '" + demangle(failure.unknown) + "'";
-    }
-    text += (text.empty() || failure.text.empty() ? "" : "\n") + failure.text;
-    if (text.empty())
-        text = "something that it needs could not be linked before";
-    kiln_status status = engine.host().fail(out, failure.status, phase, text.c_str());
-    for (const std::string &name : missing)
+    kiln::Failure failure = kiln::read_failure(std::move(error));
+    kiln_status status = engine.host().fail(out, failure.status, phase, failure.text.c_str());
+    for (const std::string &name : failure.missing)
         if (out)
             engine.host().add_missing(*out, name.c_str());
     return status;
@@ -173,9 +113,9 @@ kiln_status add_promise(jit_dylib *dylib, const jit_promise *promise, jit_code *
                         kiln_error **error)
 {
     std::shared_ptr<void> data(promise->data, promise->destroy);
-    auto promised = [dylib, keep = promise->keep, data]() -> Error {
+    auto promised = [dylib, keep = promise->keep, data](jit_code &promise) -> Error {
         kiln_error *failed = nullptr;
-        kiln_status status = keep(data.get(), dylib, &failed);
+        kiln_status status = keep(data.get(), dylib, &promise, &failed);
         if (status == KILN_OK)
             return Error::success();
         const jit_host &host = dylib->engine->host();
@@ -187,6 +127,11 @@ kiln_status add_promise(jit_dylib *dylib, const jit_promise *promise, jit_code *
     return give(dylib,
                 dylib->engine->add_promise(*dylib, promise->name, std::move(names), promised), code,
                 error);
+}
+
+void keep_with(jit_code *promise, jit_code *code)
+{
+    promise->dylib->engine->keep_with(*promise, *code);
 }
 
 kiln_status remove_code(jit_code *code, kiln_error **error)
@@ -283,6 +228,7 @@ const jit_plugin table = {
     .add_library = add_library,
     .add_symbols = add_symbols,
     .add_promise = add_promise,
+    .keep_with = keep_with,
     .remove = remove_code,
     .has_departed = has_departed,
     .remove_anyway = remove_anyway,

@@ -206,9 +206,6 @@ const RuntimeSymbol symbols[] = {
 
 void runtime_initialise(Linked &linked)
 {
-    if (linked.is_initialised)
-        return;
-    linked.is_initialised = true;
     // First, so that it comes last.
     if (!linked.finalisers.empty())
         __cxa_atexit(run_finalisers, &linked, linked.traces->handle);

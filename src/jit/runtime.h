@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <thread>
 #include <vector>
 
 namespace kiln
@@ -41,11 +42,12 @@ struct Linked {
     std::vector<Linked *> needs;                 // those of them that the engine has linked
     const void *begin = nullptr, *end = nullptr; // of its code and data
     std::unique_ptr<DebugObject> debug;          // NULL: it has no debug information
-    bool is_initialised = false;
-    bool is_settled = false; // so is all that it needs
+    bool is_initialised = false;                 // or its runner is about to
+    std::thread::id runner;                      // who runs its initialisers; no thread: nobody
+    bool is_settled = false;                     // so is all that it needs
 };
 
-// Run its initialisers, once, and have its finalisers run at the end. Without a lock of the engine's.
+// Run its initialisers, and have its finalisers run at the end. Without a lock of the engine's.
 void runtime_initialise(Linked &linked);
 // Run handlers and finalisers, as closing a library would: destructors without a priority, then what
 // was registered, then destructors with one.

@@ -1,0 +1,84 @@
+/* live_flight.c - see live_flight.h. */
+#include "api/live_flight.h"
+
+#include <string.h>
+
+static kiln_library *find_library(kiln_session *session, const char *id)
+{
+    kiln_library *found = session->libraries;
+    while (found && !(found->live && strcmp(found->image->id, id) == 0))
+        found = found->next;
+    return found;
+}
+
+static struct live_flight *find_flight(kiln_session *session, const char *id)
+{
+    struct live_flight *found = session->live_flights;
+    while (found && strcmp(found->id, id) != 0)
+        found = found->next;
+    return found;
+}
+
+/* What a thread waits for, or NULL. */
+static const struct live_flight *awaited_by(const kiln_session *session, pthread_t thread)
+{
+    for (const struct live_flight *flight = session->live_flights; flight; flight = flight->next)
+        if (flight->awaits && pthread_equal(flight->maker, thread))
+            return flight->awaits;
+    return NULL;
+}
+
+static bool leads_to_caller(const kiln_session *session, const struct live_flight *flight)
+{
+    while (flight && !pthread_equal(flight->maker, pthread_self()))
+        flight = awaited_by(session, flight->maker);
+    return flight != NULL;
+}
+
+/* The caller's own flights, which its constructors are a part of, wait with it. */
+static void set_awaited(kiln_session *session, const struct live_flight *awaited)
+{
+    for (struct live_flight *flight = session->live_flights; flight; flight = flight->next)
+        if (pthread_equal(flight->maker, pthread_self()))
+            flight->awaits = awaited;
+}
+
+kiln_status live_flight_begin(kiln_session *session, const char *id, struct live_flight *flight,
+                              kiln_library **found, kiln_error **error)
+{
+    kiln_status status = KILN_OK;
+    *flight = (struct live_flight){.id = id, .maker = pthread_self()};
+    pthread_mutex_lock(&session->mutex);
+    while (status == KILN_OK && !(*found = find_library(session, id))) {
+        const struct live_flight *other = find_flight(session, id);
+        if (!other) {
+            flight->next = session->live_flights;
+            session->live_flights = flight;
+            break;
+        }
+        if (leads_to_caller(session, other)) {
+            status = error_set(error, KILN_CYCLE, KILN_PHASE_BIND,
+                               "its own constructors load it, or those of what it waits for");
+            break;
+        }
+        set_awaited(session, other);
+        pthread_cond_wait(&session->flights_changed, &session->mutex);
+        set_awaited(session, NULL);
+    }
+    if (*found)
+        (*found)->references++;
+    pthread_mutex_unlock(&session->mutex);
+    return status;
+}
+
+void live_flight_end(kiln_session *session, struct live_flight *flight)
+{
+    pthread_mutex_lock(&session->mutex);
+    for (struct live_flight **link = &session->live_flights; *link; link = &(*link)->next)
+        if (*link == flight) {
+            *link = flight->next;
+            break;
+        }
+    pthread_cond_broadcast(&session->flights_changed);
+    pthread_mutex_unlock(&session->mutex);
+}

@@ -1,0 +1,121 @@
+// engine_run.cpp - an engine: running what linked code has to run at load.
+//
+// A thread claims what it has linked, and runs that without the engine's lock. Another one that gets to
+// it by a look-up waits until it has run; unless the first one waits for the other, directly or not: then
+// somebody goes first, as in a circle of needs.
+#include "jit/engine.h"
+
+namespace kiln
+{
+
+using namespace llvm;
+
+// Who refers to whom: known when all that was linked together is in its place, since objects may refer
+// to each other.
+void Engine::settle_references()
+{
+    for (Linked *linked : std::exchange(to_settle_, {})) {
+        jit_code *user = extents_.at(linked->begin).code;
+        for (const void *address : linked->references) {
+            visit_owners(address, [&](jit_code &owner, Linked *needed) {
+                if (needed == linked)
+                    return;
+                if (needed)
+                    linked->needs.push_back(needed);
+                if (&owner != user)
+                    owner.users.insert(user);
+            });
+        }
+        // Until the outermost look-up has ended, they tell what goes with what.
+        if (!depth_)
+            linked->references = {};
+    }
+}
+
+// What an object needs is initialised before it; in a circle, somebody is first.
+void Engine::add_in_order(Linked *linked, std::vector<Linked *> &order)
+{
+    if (std::exchange(linked->is_settled, true))
+        return;
+    for (Linked *needed : linked->needs)
+        add_in_order(needed, order);
+    if (!linked->is_initialised)
+        order.push_back(linked);
+}
+
+// In the order of their calls; this thread is to run them.
+std::vector<Linked *> Engine::take_pending()
+{
+    std::vector<Linked *> order;
+    settle_references();
+    for (Linked *linked : std::exchange(to_initialise_, {}))
+        add_in_order(linked, order);
+    for (Linked *linked : order) {
+        linked->is_initialised = true;
+        linked->runner = std::this_thread::get_id();
+        running_++;
+    }
+    return order;
+}
+
+void Engine::initialise(ArrayRef<Linked *> order)
+{
+    for (Linked *linked : order) {
+        await_initialised(linked->begin, nullptr);
+        runtime_initialise(*linked);
+        std::lock_guard lock(link_mutex_);
+        linked->runner = {};
+        running_--;
+        has_run_.notify_all();
+    }
+}
+
+bool Engine::waits_for_this_thread(std::thread::id other) const
+{
+    for (auto waiting = waiting_.find(other); waiting != waiting_.end();
+         waiting = waiting_.find(waiting->second))
+        if (waiting->second == std::this_thread::get_id())
+            return true;
+    return false;
+}
+
+// A thread to wait for, which initialises what is at the address or what that needs.
+std::thread::id Engine::runner_of(const void *address, const jit_code *but) const
+{
+    std::set<const Linked *> known;
+    std::vector<const Linked *> left;
+    auto add = [&](const Linked *linked) {
+        if (linked && known.insert(linked).second)
+            left.push_back(linked);
+    };
+    if (running_)
+        visit_owners(address, [&](jit_code &, Linked *linked) { add(linked); });
+    while (!left.empty()) {
+        const Linked *linked = left.back();
+        left.pop_back();
+        bool is_others = linked->runner != std::thread::id() &&
+                         linked->runner != std::this_thread::get_id() &&
+                         !(but && linked->traces == but->traces.get());
+        if (is_others && !waits_for_this_thread(linked->runner))
+            return linked->runner;
+        for (const Linked *needed : linked->needs)
+            add(needed);
+    }
+    return {};
+}
+
+void Engine::await_initialised(const void *address, const jit_code *but)
+{
+    std::unique_lock lock(link_mutex_);
+    // Within a link of this thread's others could not go on while it waits.
+    while (link_mutex_.level() == 1) {
+        std::thread::id runner = runner_of(address, but);
+        if (runner == std::thread::id())
+            return;
+        waiting_[std::this_thread::get_id()] = runner;
+        has_run_.wait(lock);
+        waiting_.erase(std::this_thread::get_id());
+    }
+}
+
+} // namespace kiln
