@@ -110,6 +110,53 @@ TEST(images_in_use_are_not_removed)
     live_end(&l);
 }
 
+/* Each dylib that has lent an image's symbol keeps it. */
+TEST(a_library_that_two_dylibs_lend)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_dylib *second;
+    kiln_jit_code *lenders[2];
+    static const char source[] = "int of_library = 8;";
+    live_begin(&l);
+    kiln_spec *spec = kiln_spec_create("image");
+    kiln_spec_add_memory_source(spec, "image.c", source, strlen(source), NULL);
+    kiln_library *library = load_spec(l.session, spec);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "second", NULL, &second, &error), KILN_OK, &error);
+    kiln_jit_dylib *const dylibs[] = {l.dylib, second};
+    for (int i = 0; i < 2; i++) {
+        CHECK_STATUS(kiln_jit_add_library(dylibs[i], library, &lenders[i], &error), KILN_OK,
+                     &error);
+        live_add_to(&l, dylibs[i], KILN_OUTPUT_OBJECT, "user.c",
+                    "extern int of_library; int run(void) { return of_library; }");
+        CHECK_INT(live_int_of(dylibs[i], "run"), 8);
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(kiln_jit_remove(lenders[i], &error), KILN_REFUSED);
+        kiln_error_destroy(error);
+    }
+    kiln_library_close(library);
+    live_end(&l);
+}
+
+/* Weak data that was left to another dylib is defined here once that has gone. */
+TEST(weak_data_of_what_was_removed)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_dylib *user;
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "user", NULL, &user, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_set_search_order(user, &l.dylib, 1, &error), KILN_OK, &error);
+    kiln_jit_code *first = live_add(&l, KILN_OUTPUT_OBJECT, "first.cpp",
+                                    "inline int shared_data = 2; int *p = &shared_data;");
+    live_add_to(&l, user, KILN_OUTPUT_OBJECT, "second.cpp",
+                "inline int shared_data = 2; extern \"C\" int run() { return ++shared_data; }");
+    CHECK_STATUS(kiln_jit_remove(first, &error), KILN_OK, &error);
+    CHECK_INT(live_int_of(user, "run"), 3);
+    live_end(&l);
+}
+
 TEST(what_runs_is_not_removed)
 {
     live l;

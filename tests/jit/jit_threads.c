@@ -1,0 +1,322 @@
+/* jit_threads.c - constructors and destructors that call Kiln, by themselves and from threads. */
+#include "live.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+
+/* What code calls. */
+EXPORTED void on_load(void);
+EXPORTED void on_unload(void);
+EXPORTED void step(void);
+EXPORTED int meet(int which);
+EXPORTED int destroyed_late(void);
+EXPORTED void load_own(void);
+
+static live *shared;
+static atomic_int stage;
+static const char *wanted;
+static int looked_up;
+
+static void await(int expected)
+{
+    while (stage < expected)
+        sched_yield();
+}
+
+static void *look_up(void *name)
+{
+    return (void *)(long)live_int(shared, name);
+}
+
+static pthread_t start(void *(*run)(void *), const void *data)
+{
+    pthread_t thread;
+    CHECK_INT(pthread_create(&thread, NULL, run, (void *)data), 0);
+    return thread;
+}
+
+static int join(pthread_t thread)
+{
+    void *result;
+    pthread_join(thread, &result);
+    return (int)(long)result;
+}
+
+/* ---- constructors ---- */
+
+void on_load(void)
+{
+    looked_up = join(start(look_up, wanted));
+}
+
+static const char calls_on_load[] = "void on_load(void); static int n;\n"
+                                    "__attribute__((constructor)) static void c(void)"
+                                    " { on_load(); n = 4; }\n"
+                                    "int run(void) { return n; }";
+
+TEST(a_constructor_joins_a_thread_that_looks_up)
+{
+    live l;
+    live_begin(&l);
+    shared = &l;
+    wanted = "other";
+    live_add(&l, KILN_OUTPUT_OBJECT, "run.c", calls_on_load);
+    live_add(&l, KILN_OUTPUT_OBJECT, "other.c",
+             "static int n; __attribute__((constructor)) static void c(void) { n = 5; }\n"
+             "int other(void) { return n; }");
+    CHECK_INT(live_int(&l, "run"), 4);
+    CHECK_INT(looked_up, 5);
+    live_end(&l);
+}
+
+/* The constructor's thread calls functions of the library that is being loaded. */
+TEST(a_constructor_joins_a_thread_that_calls_lazily)
+{
+    static const char source[] =
+        "#include <pthread.h>\n"
+        "static int n; static int twice(int x) { return 2 * x; }\n"
+        "static void *call(void *data) { return (void *)(long)twice((int)(long)data); }\n"
+        "__attribute__((constructor)) static void c(void) { pthread_t t; void *got;\n"
+        "  pthread_create(&t, 0, call, (void *)21); pthread_join(t, &got); n = (int)(long)got; }\n"
+        "int run(void) { return n; }";
+    live l;
+    kiln_error *error;
+    kiln_jit_code *code;
+    live_begin(&l);
+    made input = live_compile(&l, KILN_OUTPUT_RAW_BITCODE, "lazy.c", source, NULL);
+    CHECK_STATUS(
+        kiln_jit_add_lazy(l.dylib, "lazy.c", input.bytes, input.size, "-O1", &code, &error),
+        KILN_OK, &error);
+    CHECK_INT(live_int(&l, "run"), 42);
+    live_end(&l);
+}
+
+void step(void)
+{
+    stage = 1;
+    await(11);
+}
+
+/* Who finds a function by another thread's link waits until its constructors have run. */
+TEST(a_thread_waits_for_constructors)
+{
+    live l;
+    live_begin(&l);
+    shared = &l;
+    live_add(&l, KILN_OUTPUT_OBJECT, "slow.c",
+             "#include <unistd.h>\n"
+             "void step(void); static int n;\n"
+             "__attribute__((constructor)) static void c(void)"
+             " { step(); usleep(50000); n = 6; }\n"
+             "int slow(void) { return n; }");
+    live_add(&l, KILN_OUTPUT_OBJECT, "needs.c",
+             "int slow(void); static int n;\n"
+             "__attribute__((constructor)) static void c(void) { n = slow() + 1; }\n"
+             "int needs(void) { return n; }");
+    pthread_t first = start(look_up, "slow");
+    await(1);
+    pthread_t second = start(look_up, "slow"), third = start(look_up, "needs");
+    stage = 11;
+    CHECK_INT(join(first), 6);
+    CHECK_INT(join(second), 6);
+    CHECK_INT(join(third), 7);
+    live_end(&l);
+}
+
+static const char *others[2];
+static atomic_int arrived;
+
+/* Each of two constructors looks for what the other one's thread is initialising. */
+int meet(int which)
+{
+    kiln_error *error;
+    arrived++;
+    while (arrived < 2)
+        sched_yield();
+    return kiln_jit_function(shared->dylib, others[which], &error) != NULL;
+}
+
+TEST(constructors_that_wait_for_each_other)
+{
+    live l;
+    live_begin(&l);
+    shared = &l;
+    others[0] = "b", others[1] = "a";
+    for (int i = 0; i < 2; i++)
+        live_add(&l, KILN_OUTPUT_OBJECT, text_of("%s.c", others[!i]),
+                 text_of("int meet(int); static int n;\n"
+                         "__attribute__((constructor)) static void c(void) { n = meet(%d); }\n"
+                         "int %s(void) { return n; }",
+                         i, others[!i]));
+    pthread_t first = start(look_up, "a"), second = start(look_up, "b");
+    CHECK_INT(join(first), 1);
+    CHECK_INT(join(second), 1);
+    live_end(&l);
+}
+
+/* ---- destructors ---- */
+
+static made leaving_bytes;
+static kiln_jit_code *leaving;
+
+static void *use_what_leaves(void *unused)
+{
+    kiln_error *error = NULL;
+    kiln_jit_code *code;
+    (void)unused;
+    CHECK_INT(kiln_jit_add_bytes(shared->dylib, "leaving.c", leaving_bytes.bytes,
+                                 leaving_bytes.size, &code, &error),
+              KILN_ALREADY_EXISTS);
+    CHECK_CONTAINS(kiln_error_message(error), "being removed");
+    kiln_error_destroy(error);
+    CHECK_CONTAINS(live_fails(shared->dylib, "user", KILN_BIND), "being removed");
+    CHECK_INT(kiln_jit_remove(leaving, &error), KILN_REFUSED);
+    CHECK_CONTAINS(kiln_error_message(error), "being removed");
+    kiln_error_destroy(error);
+    /* What has nothing to do with it goes on. */
+    return (void *)(long)live_int(shared, "other");
+}
+
+void on_unload(void)
+{
+    if (stage++ == 0) /* at the end of the JIT it runs once more */
+        looked_up = join(start(use_what_leaves, NULL));
+}
+
+TEST(what_is_being_removed_is_lent_to_nobody)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    shared = &l;
+    leaving_bytes =
+        live_compile(&l, KILN_OUTPUT_OBJECT, "leaving.c",
+                     "void on_unload(void);\n"
+                     "__attribute__((destructor)) static void d(void) { on_unload(); }\n"
+                     "int leaving(void) { return 3; }",
+                     NULL);
+    live_add(&l, KILN_OUTPUT_OBJECT, "user.c",
+             "int leaving(void); int user(void) { return leaving() + 1; }");
+    live_add(&l, KILN_OUTPUT_OBJECT, "other.c", "int other(void) { return 8; }");
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "leaving.c", leaving_bytes.bytes, leaving_bytes.size,
+                                    &leaving, &error),
+                 KILN_OK, &error);
+    CHECK_INT(live_int(&l, "leaving"), 3);
+    CHECK_STATUS(kiln_jit_remove(leaving, &error), KILN_OK, &error);
+    CHECK_INT(looked_up, 8);
+    CHECK_CONTAINS(live_fails(l.dylib, "user", KILN_BIND), "'leaving'");
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "leaving.c", leaving_bytes.bytes, leaving_bytes.size,
+                                    &leaving, &error),
+                 KILN_OK, &error);
+    CHECK_INT(live_int(&l, "user"), 4);
+    live_end(&l);
+}
+
+/* A destructor that was put off calls Kiln when it runs at last, which collects once more. */
+int destroyed_late(void)
+{
+    stage++;
+    return join(start(look_up, "other"));
+}
+
+static void *touch(void *unused)
+{
+    (void)unused;
+    CHECK_INT(live_int(shared, "touch"), 1);
+    stage = 10;
+    await(11);
+    return NULL;
+}
+
+TEST(a_destructor_that_was_put_off_looks_up)
+{
+    static const char *const emulated[] = {"-femulated-tls", NULL};
+    live l;
+    kiln_error *error;
+    kiln_jit_code *code;
+    live_begin(&l);
+    shared = &l;
+    live_add(&l, KILN_OUTPUT_OBJECT, "other.c", "int other(void) { return 8; }");
+    made input = live_compile(&l, KILN_OUTPUT_OBJECT, "late.cpp",
+                              "extern \"C\" int destroyed_late(void);\n"
+                              "struct S { int n = 1; ~S() { n = destroyed_late(); } };\n"
+                              "struct T { int n = 1; ~T() { n = 0; } };\n"
+                              "S s; thread_local T t;\n"
+                              "extern \"C\" int touch() { return t.n; }",
+                              emulated);
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "late.cpp", input.bytes, input.size, &code, &error),
+                 KILN_OK, &error);
+    pthread_t thread = start(touch, NULL);
+    await(10);
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
+    stage = 11;
+    join(thread);
+    CHECK_INT(live_int(&l, "other"), 8);
+    CHECK_INT(stage, 12);
+    live_end(&l);
+}
+
+/* ---- live libraries ---- */
+
+static kiln_session *session;
+
+static void *load(void *spec)
+{
+    const kiln_load_options live = {.size = sizeof live, .engine = "jit"};
+    kiln_library *library;
+    kiln_error *error;
+    await(1);
+    CHECK_STATUS(kiln_library_load_spec(session, spec, &live, &library, &error), KILN_OK, &error);
+    return library;
+}
+
+TEST(threads_load_one_live_library)
+{
+    enum { count = 4 };
+    static const char source[] = "static int n; int run(void) { return ++n; }";
+    pthread_t loaders[count];
+    void *libraries[count];
+    session = session_create(scratch("cache"), NULL);
+    kiln_spec *spec = kiln_spec_create("one");
+    kiln_spec_add_memory_source(spec, "one.c", source, strlen(source), NULL);
+    for (int i = 0; i < count; i++)
+        loaders[i] = start(load, spec);
+    stage = 1;
+    for (int i = 0; i < count; i++) {
+        pthread_join(loaders[i], &libraries[i]);
+        CHECK(libraries[i] == libraries[0]);
+    }
+    for (int i = 0; i < count; i++)
+        kiln_library_close(libraries[i]);
+    kiln_spec_destroy(spec);
+    kiln_session_destroy(session);
+}
+
+static kiln_spec *own_spec;
+static kiln_status own_status;
+void load_own(void)
+{
+    const kiln_load_options live = {.size = sizeof live, .engine = "jit"};
+    kiln_library *library;
+    kiln_error *error = NULL;
+    own_status = kiln_library_load_spec(session, own_spec, &live, &library, &error);
+    kiln_error_destroy(error);
+}
+
+TEST(a_live_library_that_loads_itself)
+{
+    static const char source[] =
+        "void load_own(void); __attribute__((constructor)) static void c(void) { load_own(); }\n"
+        "int run(void) { return 1; }";
+    session = session_create(scratch("cache"), NULL);
+    own_spec = kiln_spec_create("own");
+    kiln_spec_add_memory_source(own_spec, "own.c", source, strlen(source), NULL);
+    stage = 1;
+    kiln_library *library = load(own_spec);
+    CHECK_INT(own_status, KILN_CYCLE);
+    kiln_library_close(library);
+    kiln_session_destroy(session);
+}
