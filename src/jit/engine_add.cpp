@@ -150,7 +150,12 @@ Error Engine::add_unit(jit_code &code, Unit::Kind kind, MemoryBufferRef bytes, L
     auto unit = std::make_unique<Unit>();
     unit->kind = kind;
     unit->lazy = lazy;
-    unit->bytes = MemoryBuffer::getMemBufferCopy(bytes.getBuffer(), bytes.getBufferIdentifier());
+    auto copy = WritableMemoryBuffer::getNewUninitMemBuffer(bytes.getBufferSize(),
+                                                            bytes.getBufferIdentifier());
+    std::copy_n(bytes.getBufferStart(), bytes.getBufferSize(), copy->getBufferStart());
+    if (kind == Unit::Kind::Object)
+        weaken_group_symbols(copy->getBuffer());
+    unit->bytes = std::move(copy);
     code.units.push_back(std::move(unit));
     Error error = define_unit(code, *code.units.back());
     if (error) {

@@ -34,7 +34,8 @@ Error check_header(StringRef name, const object::ELFFile<ELF64LE> &file)
 }
 
 // JITLink believes what it reads: that everything lies within the file, and within its section.
-Error check_sections(const object::ELFFile<ELF64LE> &file, ArrayRef<ELF64LE::Shdr> sections)
+Error check_sections(const object::ELFFile<ELF64LE> &file, ArrayRef<ELF64LE::Shdr> sections,
+                     std::string &special)
 {
     for (const ELF64LE::Shdr &section : sections) {
         if (section.sh_size > size_at_most)
@@ -53,7 +54,8 @@ Error check_sections(const object::ELFFile<ELF64LE> &file, ArrayRef<ELF64LE::Shd
         if (!(section.sh_flags & ELF::SHF_ALLOC) || section.sh_addr)
             return refuse("its unwind table is not where it could be used");
         if (Error error = check_unwind_records(
-                ArrayRef(reinterpret_cast<const char *>(content->data()), content->size())))
+                ArrayRef(reinterpret_cast<const char *>(content->data()), content->size()),
+                special))
             return error;
     }
     return Error::success();
@@ -166,10 +168,10 @@ Expected<std::string> find_special(const object::ELFFile<ELF64LE> &file)
     auto sections = file.sections();
     if (!sections)
         return sections.takeError();
-    if (Error error = check_sections(file, *sections))
-        return error;
     size_t allocated = 0;
     std::string special;
+    if (Error error = check_sections(file, *sections, special))
+        return error;
     for (const ELF64LE::Shdr &section : *sections) {
         Expected<std::string> found = "";
         allocated += (section.sh_flags & ELF::SHF_ALLOC) != 0;

@@ -49,8 +49,9 @@ struct Record {
     size_t begin, content, end;
 };
 
-// What a CIE says of its FDEs: how their pointers are encoded.
-Expected<uint8_t> read_common(const DataExtractor &data, const Record &record)
+// How a CIE's FDEs encode their pointers. special: set if JITLink does not know such a record (its
+// EHFrameSupport.cpp takes version 1, and no marks).
+Expected<uint8_t> read_common(const DataExtractor &data, const Record &record, std::string *special)
 {
     DataExtractor::Cursor at(record.content + 4);
     DataExtractor own(data.getData().take_front(record.end), data.isLittleEndian(), 8);
@@ -63,7 +64,11 @@ Expected<uint8_t> read_common(const DataExtractor &data, const Record &record)
         (version == 1 || version == 3) && (augmentation.empty() || augmentation.consume_front("z"));
     if (!augmentation.empty())
         own.getULEB128(at);
+    if (special && version != 1)
+        *special = "its unwind table is of version " + std::to_string(version);
     for (char c : augmentation) {
+        if (special && (c == 'S' || c == 'B'))
+            *special = "it has frames of signal handlers or signed addresses";
         // JITLink has room for one of each.
         is_known &= augmentation.count(c) == 1;
         uint8_t encoding = c == 'R' || c == 'P' || c == 'L' ? own.getU8(at) : 0;
@@ -109,7 +114,7 @@ Error check_function(ArrayRef<char> table, const Record &record, uint8_t encodin
 }
 
 Error check_records(ArrayRef<char> table, bool needs_end, const char *code_begin,
-                    const char *code_end)
+                    const char *code_end, std::string *special)
 {
     std::map<size_t, uint8_t> encodings; // of FDEs, by where their CIE begins
     DataExtractor data(StringRef(table.data(), table.size()), /*IsLittleEndian=*/true, 8);
@@ -127,7 +132,7 @@ Error check_records(ArrayRef<char> table, bool needs_end, const char *code_begin
         uint64_t at = record.content;
         uint32_t common = data.getU32(&at);
         if (common == 0) {
-            auto encoding = read_common(data, record);
+            auto encoding = read_common(data, record, special);
             if (!encoding)
                 return encoding.takeError();
             encodings[record.begin] = *encoding;
@@ -144,15 +149,15 @@ Error check_records(ArrayRef<char> table, bool needs_end, const char *code_begin
 
 } // namespace
 
-Error check_unwind_records(ArrayRef<char> table)
+Error check_unwind_records(ArrayRef<char> table, std::string &special)
 {
-    return check_records(table, /*needs_end=*/false, nullptr, nullptr);
+    return check_records(table, /*needs_end=*/false, nullptr, nullptr, &special);
 }
 
 Error check_unwind_table(ArrayRef<char> table, const void *code_begin, const void *code_end)
 {
     return check_records(table, /*needs_end=*/true, static_cast<const char *>(code_begin),
-                         static_cast<const char *>(code_end));
+                         static_cast<const char *>(code_end), nullptr);
 }
 
 } // namespace kiln

@@ -9,8 +9,9 @@ namespace kiln
 {
 
 // The records of a .eh_frame section, as an object has it (System V ABI, "DWARF unwind tables"; Linux
-// Standard Base, "Exception Frames"): JITLink, too, believes what they say.
-llvm::Error check_unwind_records(llvm::ArrayRef<char> table);
+// Standard Base, "Exception Frames"): JITLink, too, believes what they say. special: what it does not
+// know, though unwinders do; unchanged if there is nothing.
+llvm::Error check_unwind_records(llvm::ArrayRef<char> table, std::string &special);
 // The same of one in its place, with its relocations applied. code: where functions may lie.
 llvm::Error check_unwind_table(llvm::ArrayRef<char> table, const void *code_begin,
                                const void *code_end);

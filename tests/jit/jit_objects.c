@@ -67,6 +67,24 @@ TEST(lists_of_both_kinds)
     live_end(&l);
 }
 
+/* gcc -mindirect-branch=thunk makes such: strong, hidden, and in every object. */
+TEST(groups_have_one_definition)
+{
+    live l;
+    live_begin(&l);
+    for (int i = 0; i < 2; i++)
+        live_add(
+            &l, KILN_OUTPUT_OBJECT, text_of("group%d.c", i),
+            text_of("int helper(void); int run%d(void) { return helper() + %d; }\n"
+                    "__asm__(\".section .text.helper,\\\"axG\\\",@progbits,helper,comdat\\n\"\n"
+                    "\".globl helper\\n.hidden helper\\n.type helper,@function\\n\"\n"
+                    "\"helper: mov $40,%%eax\\nret\\n.size helper,.-helper\\n.text\\n\");",
+                    i, i));
+    CHECK_INT(live_int(&l, "run0"), 40);
+    CHECK_INT(live_int(&l, "run1"), 41);
+    live_end(&l);
+}
+
 /* These are for a linker; the image engine has one. */
 TEST(objects_for_a_linker)
 {
@@ -79,6 +97,8 @@ TEST(objects_for_a_linker)
         "_GLOBAL_OFFSET_TABLE_(%%rip), %1\\n"
         "movabsq $x@GOTOFF, %0\" : \"=r\"(at), \"=&r\"(table) : \"m\"(x)); return *(int *)(at + "
         "table); }",
+        "int run(void); __asm__(\".globl run\\n.type run,@function\\nrun: .cfi_startproc\\n\"\n"
+        "\".cfi_signal_frame\\nmov $42,%eax\\nret\\n.cfi_endproc\\n.size run,.-run\\n\");",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         live l;
