@@ -726,7 +726,10 @@ KILN_API void kiln_load_destroy(kiln_load *load);
  * process ends. Objects with thread-local variables of their own, ifuncs or many hundred sections, which
  * JITLink cannot link, are loaded by the image engine, and found like all others.
  *
- * Any thread may make any of these calls; a JIT links one thing at a time.
+ * Any thread may make any of these calls; a JIT links one thing at a time. Constructors and destructors run
+ * after and before that, by themselves: they may make these calls, and wait for threads that do, unless
+ * those look up what is being constructed. Who finds something that another thread has linked waits until
+ * its constructors have run.
  */
 
 typedef struct kiln_jit kiln_jit;
@@ -871,8 +874,9 @@ KILN_API kiln_status kiln_jit_add_process_symbols(kiln_jit_dylib *dylib, kiln_ji
 /* Remove what one call has added, once for each time that it was. Its destructors run, its symbols are
  * not found any more, its memory goes back to the system: OK. PENDING: some thread still owes the
  * destructor of one of its thread-locals; its memory stays until that thread has ended. REFUSED, with
- * the reason: other code refers to it, or this thread is running it; then nothing has happened.
- * Addresses that the host or another thread keeps lead nowhere afterwards, which nobody can check.
+ * the reason: other code refers to it, this thread is running it, or a thread is running its constructors
+ * or removing it; then nothing has happened. While its destructors run, other code that needs it does not
+ * link (BIND), and its name is taken. Addresses that the host or another thread keeps lead nowhere afterwards, which nobody can check.
  * Since 0.1. */
 KILN_API kiln_status kiln_jit_remove(kiln_jit_code *code, kiln_error **error);
 /* Link all of what one call has added, and run its constructors, without a look-up; nothing of an
