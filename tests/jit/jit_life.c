@@ -127,6 +127,9 @@ TEST(a_library_that_two_dylibs_lend)
     for (int i = 0; i < 2; i++) {
         CHECK_STATUS(kiln_jit_add_library(dylibs[i], library, &lenders[i], &error), KILN_OK,
                      &error);
+        CHECK(kiln_jit_data(dylibs[i], "of_library", &error) != NULL);
+    }
+    for (int i = 0; i < 2; i++) {
         live_add_to(&l, dylibs[i], KILN_OUTPUT_OBJECT, "user.c",
                     "extern int of_library; int run(void) { return of_library; }");
         CHECK_INT(live_int_of(dylibs[i], "run"), 8);
