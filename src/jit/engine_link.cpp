@@ -300,6 +300,7 @@ void *Engine::resolve_lazy(LazyModule &module, size_t index, void *&body, void *
 {
     std::string problem;
     std::vector<Linked *> pending;
+    void *address = nullptr, **first_slot = nullptr;
     {
         std::lock_guard lock(link_mutex_);
         if (!body) {
@@ -310,15 +311,17 @@ void *Engine::resolve_lazy(LazyModule &module, size_t index, void *&body, void *
                 problem = read_failure(made.takeError()).text;
             pending = take_pending();
         }
+        address = body;
+        first_slot = slots;
     }
     initialise(pending);
     if (!problem.empty())
         return config_.host.call_failed(config_.host.data, module.display_name(index).c_str(),
                                         problem.c_str());
     // Who calls it is allowed to while its own library is being initialised, but not others.
-    await_initialised(body, &module.code());
-    __atomic_store_n(&slots[index], body, __ATOMIC_RELEASE);
-    return body;
+    await_initialised(address, &module.code());
+    __atomic_store_n(&first_slot[index], address, __ATOMIC_RELEASE);
+    return address;
 }
 
 void Engine::emit_module(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
