@@ -3,6 +3,7 @@ option(KILN_TESTS "Build the tests" ON)
 option(KILN_COMPILER "Build kiln-compiler (needs LLVM, Clang and LLD 22)" ON)
 option(KILN_JIT "Build libkiln-jit, the engine for live code (needs LLVM 22)" ON)
 set(KILN_SANITIZE "" CACHE STRING "Sanitizers for the host side: address,undefined or thread")
+option(KILN_FUZZ "Link the fuzz targets with libFuzzer (needs Clang)" OFF)
 
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)

@@ -475,9 +475,9 @@ KILN_API kiln_status kiln_library_symbol(const kiln_library *library, size_t ind
 typedef struct kiln_report {
     size_t size; /* set by the caller */
     const char *name;
-    const char *engine;
+    const char *engine; /* "image" or "jit" */
     bool hit;           /* of this library alone; dependencies have reports of their own */
-    const char *image;  /* the file that is mapped */
+    const char *image;  /* the file that is mapped; "" by "jit", which has none */
     const char *key;    /* the build's name in the cache, in hexadecimal */
     size_t input_count; /* files, directories and absences that were recorded */
     size_t unit_count;

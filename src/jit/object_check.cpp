@@ -43,15 +43,21 @@ Error check_sections(const object::ELFFile<ELF64LE> &file, ArrayRef<ELF64LE::Shd
         if (section.sh_addralign > alignment_at_most ||
             (section.sh_addralign & (section.sh_addralign - 1)))
             return refuse("a section has an alignment that is no power of two, or too large");
-        if (section.sh_type == ELF::SHT_NOBITS)
+        if (section.sh_addr)
+            return refuse("a section has an address already");
+        if (section.sh_type == ELF::SHT_NOBITS) {
+            // JITLink would copy what it does not have.
+            if (!(section.sh_flags & ELF::SHF_ALLOC) || (section.sh_flags & ELF::SHF_EXCLUDE))
+                return refuse("a section without content is not loaded");
             continue;
+        }
         auto content = file.getSectionContents(section);
         auto name = file.getSectionName(section);
         if (!content || !name)
             return joinErrors(content.takeError(), name.takeError());
         if (*name != ".eh_frame")
             continue;
-        if (!(section.sh_flags & ELF::SHF_ALLOC) || section.sh_addr)
+        if (!(section.sh_flags & ELF::SHF_ALLOC))
             return refuse("its unwind table is not where it could be used");
         if (Error error = check_unwind_records(
                 ArrayRef(reinterpret_cast<const char *>(content->data()), content->size()),
@@ -82,7 +88,8 @@ Error check_symbol(const ELF64LE::Sym &symbol, ArrayRef<ELF64LE::Shdr> sections)
 }
 
 // What a symbol asks for that JITLink cannot do; empty: nothing.
-std::string find_special(const ELF64LE::Sym &symbol, StringRef name)
+std::string find_special(const ELF64LE::Sym &symbol, StringRef name,
+                         ArrayRef<ELF64LE::Shdr> sections)
 {
     const auto is = [&](const char *what) { return ("'" + name + "' is " + what).str(); };
     if (symbol.getType() == ELF::STT_TLS)
@@ -95,6 +102,14 @@ std::string find_special(const ELF64LE::Sym &symbol, StringRef name)
         return is("in a section of a high number");
     if (symbol.st_shndx == ELF::SHN_COMMON && symbol.st_value > alignment_of_pages)
         return is("aligned to more than a page");
+    if (symbol.getBinding() != ELF::STB_LOCAL && symbol.st_shndx != ELF::SHN_UNDEF &&
+        symbol.st_shndx < sections.size() &&
+        !(sections[symbol.st_shndx].sh_flags & ELF::SHF_ALLOC))
+        return is("in a section that is not loaded");
+    // JITLink leaves these out, and then misses them.
+    if (symbol.getBinding() != ELF::STB_LOCAL && symbol.getType() > ELF::STT_SECTION &&
+        symbol.getType() != ELF::STT_COMMON)
+        return is("of a type that is not known");
     if (symbol.getVisibility() == ELF::STV_INTERNAL)
         return is("of internal visibility");
     return "";
@@ -112,6 +127,8 @@ Expected<std::string> find_special_symbol(const object::ELFFile<ELF64LE> &file,
         return names.takeError();
     std::string special;
     StringSet<> globals;
+    if (names->empty() || names->front() != '\0')
+        return refuse("its names do not begin with an empty one");
     if (!symbols->empty() &&
         any_of(ArrayRef(reinterpret_cast<const char *>(symbols->data()), sizeof(ELF64LE::Sym)),
                [](char c) { return c != 0; }))
@@ -122,7 +139,9 @@ Expected<std::string> find_special_symbol(const object::ELFFile<ELF64LE> &file,
             return name.takeError();
         if (Error error = check_symbol(symbol, sections))
             return error;
-        std::string found = find_special(symbol, *name);
+        if (symbol.getBinding() != ELF::STB_LOCAL && name->empty())
+            return refuse("a symbol that others can see has no name");
+        std::string found = find_special(symbol, *name, sections);
         if (!found.empty())
             special = found;
         if (symbol.getBinding() != ELF::STB_LOCAL && !globals.insert(*name).second)

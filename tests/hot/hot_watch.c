@@ -50,6 +50,16 @@ static void await_value(editing *e, int value)
     }
 }
 
+/* Dispatch until an error is told that says this. */
+static void await_error(editing *e, const char *part)
+{
+    for (int i = 0; !strstr(last_error, part); i++) {
+        CHECK(i < patience_ms);
+        usleep(1000);
+        kiln_session_dispatch(e->session, 0, NULL);
+    }
+}
+
 static const char text[] = "#include \"value.h\"\nint run(void) { return VALUE; }\n";
 
 static void begin(editing *e, bool at_once)
@@ -156,11 +166,7 @@ TEST(another_error_while_one_is_compiled)
         save_in_place(scratch("value.h"), text_of("#define VALUE first_%d\n", i));
         usleep((useconds_t)(i * 2500));
         save_in_place(scratch("value.h"), text_of("#define VALUE second_%d\n", i));
-        for (int k = 0; !strstr(last_error, text_of("second_%d'", i)); k++) {
-            CHECK(k < patience_ms);
-            usleep(1000);
-            kiln_session_dispatch(e.session, 0, NULL);
-        }
+        await_error(&e, text_of("second_%d'", i));
     }
     CHECK(failed <= 24);
     /* And what it looked for then is watched. */
@@ -168,11 +174,7 @@ TEST(another_error_while_one_is_compiled)
     usleep(5000);
     save_in_place(e.path, "#include \"value.h\"\n#include \"later.h\"\n"
                           "int run(void) { return LATER; }\n");
-    for (int k = 0; !strstr(last_error, "later.h"); k++) {
-        CHECK(k < patience_ms);
-        usleep(1000);
-        kiln_session_dispatch(e.session, 0, NULL);
-    }
+    await_error(&e, "later.h");
     usleep(30000);
     save_in_place(scratch("later.h"), "#define LATER 6\n");
     await_value(&e, 6);
@@ -235,11 +237,7 @@ TEST(a_header_that_was_missing)
     editing e;
     begin(&e, false);
     save_in_place(e.path, "#include \"later.h\"\nint run(void) { return LATER; }\n");
-    for (int i = 0; !failed; i++) {
-        CHECK(i < patience_ms);
-        usleep(1000);
-        kiln_session_dispatch(e.session, 0, NULL);
-    }
+    await_error(&e, "later.h");
     usleep(30000);
     save_in_place(scratch("later.h"), "#define LATER 6\n");
     await_value(&e, 6);

@@ -97,6 +97,10 @@ TEST(objects_for_a_linker)
         "_GLOBAL_OFFSET_TABLE_(%%rip), %1\\n"
         "movabsq $x@GOTOFF, %0\" : \"=r\"(at), \"=&r\"(table) : \"m\"(x)); return *(int *)(at + "
         "table); }",
+        "extern char absolute[]; __asm__(\".globl absolute\\nabsolute = 42\\n\");\n"
+        "int run(void) { return (int)(long)absolute; }",
+        "int x; int run(void) { char is_there; __asm__(\"cmpq $0, x@GOTPCREL(%%rip)\\n"
+        "setne %0\" : \"=r\"(is_there)); return is_there ? 42 : 0; }",
         "int run(void); __asm__(\".globl run\\n.type run,@function\\nrun: .cfi_startproc\\n\"\n"
         "\".cfi_signal_frame\\nmov $42,%eax\\nret\\n.cfi_endproc\\n.size run,.-run\\n\");",
     };
@@ -104,6 +108,27 @@ TEST(objects_for_a_linker)
         live l;
         live_begin(&l);
         live_add(&l, KILN_OUTPUT_OBJECT, "linker.c", texts[i]);
+        CHECK_INT(live_int(&l, "run"), 42);
+        live_end(&l);
+    }
+}
+
+/* The same, of what compilers and assemblers are asked for. */
+TEST(objects_for_a_linker_by_options)
+{
+    static const char text[] = "static int x = 40; int twice(int n) { return 2 * n; }\n"
+                               "int run(void) { return x + twice(1); }";
+    static const char *const options[][3] = {
+        {"-g", "-gz=zlib", NULL},
+        {"-Wa,--crel", "-Wa,--allow-experimental-crel", NULL},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        live l;
+        kiln_error *error;
+        live_begin(&l);
+        made input = live_compile(&l, KILN_OUTPUT_OBJECT, "linker.c", text, options[i]);
+        CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "linker", input.bytes, input.size, NULL, &error),
+                     KILN_OK, &error);
         CHECK_INT(live_int(&l, "run"), 42);
         live_end(&l);
     }
