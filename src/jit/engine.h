@@ -211,7 +211,7 @@ class Engine : public LinkObserver
     const jit_config config_;
     CountedMutex link_mutex_; // guards all that follows, and links
     std::condition_variable_any has_run_;
-    unsigned running_ = 0;                               // objects that threads have claimed
+    std::map<std::thread::id, unsigned> running_;        // how many objects each has claimed
     std::map<std::thread::id, std::thread::id> waiting_; // for whom
     std::unique_ptr<Slab> slab_;
     std::unique_ptr<llvm::TargetMachine> machine_;

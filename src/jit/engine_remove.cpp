@@ -163,11 +163,14 @@ kiln_status Engine::remove_one(jit_code &code, std::unique_lock<CountedMutex> &l
 // without it has used that, and was removed before.
 void Engine::take_back_weak_data(const jit_code &gone)
 {
+    std::vector<Unit *> linked;
+    for (const Recent &recent : recent_)
+        linked.push_back(recent.unit);
     for (auto &code : code_)
         for (auto &unit : code->units)
-            if (unit->bytes && any_of(unit->elsewhere, [&](const std::string &name) {
-                    return gone.symbols.count(name) != 0;
-                })) {
+            if (unit->bytes && !is_contained(linked, unit.get()) &&
+                any_of(unit->elsewhere,
+                       [&](const std::string &name) { return gone.symbols.count(name) != 0; })) {
                 drop(*unit);
                 report(define_unit(*code, *unit));
             }

@@ -53,7 +53,7 @@ std::vector<Linked *> Engine::take_pending()
     for (Linked *linked : order) {
         linked->is_initialised = true;
         linked->runner = std::this_thread::get_id();
-        running_++;
+        running_[linked->runner]++;
     }
     return order;
 }
@@ -65,7 +65,9 @@ void Engine::initialise(ArrayRef<Linked *> order)
         runtime_initialise(*linked);
         std::lock_guard lock(link_mutex_);
         linked->runner = {};
-        running_--;
+        auto own = running_.find(std::this_thread::get_id());
+        if (--own->second == 0)
+            running_.erase(own);
         has_run_.notify_all();
     }
 }
@@ -88,7 +90,7 @@ std::thread::id Engine::runner_of(const void *address, const jit_code *but) cons
         if (linked && known.insert(linked).second)
             left.push_back(linked);
     };
-    if (running_)
+    if (running_.size() > running_.count(std::this_thread::get_id()))
         visit_owners(address, [&](jit_code &, Linked *linked) { add(linked); });
     while (!left.empty()) {
         const Linked *linked = left.back();

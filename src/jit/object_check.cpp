@@ -103,8 +103,7 @@ std::string find_special(const ELF64LE::Sym &symbol, StringRef name,
     if (symbol.st_shndx == ELF::SHN_COMMON && symbol.st_value > alignment_of_pages)
         return is("aligned to more than a page");
     if (symbol.getBinding() != ELF::STB_LOCAL && symbol.st_shndx != ELF::SHN_UNDEF &&
-        symbol.st_shndx < sections.size() &&
-        !(sections[symbol.st_shndx].sh_flags & ELF::SHF_ALLOC))
+        symbol.st_shndx < sections.size() && !(sections[symbol.st_shndx].sh_flags & ELF::SHF_ALLOC))
         return is("in a section that is not loaded");
     // JITLink leaves these out, and then misses them.
     if (symbol.getBinding() != ELF::STB_LOCAL && symbol.getType() > ELF::STT_SECTION &&
