@@ -250,14 +250,17 @@ static kiln_status keep(void *data, jit_dylib *dylib, jit_code *owner, kiln_erro
                                       &context, &outputs, error);
     if (status != KILN_OK)
         return status;
-    status = live_add_output(outer, promise->spec, promise->lazy_functions, outputs, &code, error);
-    if (status == KILN_OK)
-        jit_plugin_loaded()->keep_with(owner, (jit_code *)code);
-    if (status == KILN_OK && promise->spec->host_symbol_count) {
+    if (promise->spec->host_symbol_count) {
         status = live_add_host_symbols(outer, promise->spec, &code, error);
         if (status == KILN_OK)
             jit_plugin_loaded()->keep_with(owner, (jit_code *)code);
     }
+    /* The last one: it is removed first, and then still finds what its destructors need. */
+    if (status == KILN_OK)
+        status =
+            live_add_output(outer, promise->spec, promise->lazy_functions, outputs, &code, error);
+    if (status == KILN_OK)
+        jit_plugin_loaded()->keep_with(owner, (jit_code *)code);
     kiln_outputs_destroy(outputs);
     return status;
 }

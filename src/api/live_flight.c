@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "api/live_library.h"
+
 static kiln_library *find_library(kiln_session *session, const char *id)
 {
     kiln_library *found = session->libraries;
@@ -51,7 +53,8 @@ kiln_status live_flight_begin(kiln_session *session, const char *id, struct live
     pthread_mutex_lock(&session->mutex);
     while (status == KILN_OK && !(*found = find_library(session, id))) {
         const struct live_flight *other = find_flight(session, id);
-        if (!other) {
+        /* Within a link its maker could not go on: then there are two. */
+        if (!other || live_is_linking(session)) {
             flight->next = session->live_flights;
             session->live_flights = flight;
             break;
@@ -79,6 +82,9 @@ void live_flight_end(kiln_session *session, struct live_flight *flight)
             *link = flight->next;
             break;
         }
+    for (struct live_flight *other = session->live_flights; other; other = other->next)
+        if (other->awaits == flight)
+            other->awaits = NULL;
     pthread_cond_broadcast(&session->flights_changed);
     pthread_mutex_unlock(&session->mutex);
 }

@@ -323,6 +323,11 @@ bool live_has_departed(kiln_session *session, const void *pending)
     return !jit || jit_plugin_loaded()->has_departed(jit->engine, pending);
 }
 
+bool live_is_linking(const kiln_session *session)
+{
+    return session->jit && jit_plugin_loaded()->is_linking(session->jit->engine);
+}
+
 /* ---- its symbols ---- */
 
 typedef struct symbol_list {

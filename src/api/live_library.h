@@ -27,6 +27,9 @@ void *live_address(const kiln_library *library, const char *name);
 /* Remove its code. PENDING: as kiln_jit_remove; *pending is for live_has_departed. */
 kiln_status live_close(kiln_library *library, const void **pending);
 bool live_has_departed(kiln_session *session, const void *pending);
+/* Whether the calling thread is within a link of the session's JIT, as an image's constructors are. The
+ * session's mutex is held. */
+bool live_is_linking(const kiln_session *session);
 /* The session's JIT, after all of its libraries are closed. */
 void live_end(kiln_session *session);
 

@@ -14,6 +14,12 @@ class CountedMutex
         mutex_.lock();
         level_++;
     }
+    bool try_lock()
+    {
+        bool locked = mutex_.try_lock();
+        level_ += locked;
+        return locked;
+    }
     void unlock()
     {
         level_--;

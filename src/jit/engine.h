@@ -64,7 +64,8 @@ struct jit_code {
     std::set<jit_code *> users;                        // other code that refers to it
     std::vector<jit_code *> kept;                      // of a promise: what it has added
     std::vector<void *> libraries;                     // of the image engine
-    bool is_leaving = false;                           // its handlers run, and then it is gone
+    const jit_code *leaves_with =
+        nullptr;          // what is being removed, and it; handlers run before that
     bool is_paid = false; // it was removed, and threads have run what they owed of it
 };
 
@@ -106,6 +107,7 @@ class Engine : public LinkObserver
     kiln_status remove(jit_code &code, std::string &reason, bool anyway);
     // Whether code whose removal was PENDING is gone by now.
     bool has_departed(const jit_code *code);
+    bool is_linking(); // on this thread
     void remove_dylib(jit_dylib &dylib);
     llvm::Error link(jit_code &code);
     bool defines(const jit_dylib &dylib, llvm::StringRef name);
@@ -239,6 +241,7 @@ class Engine : public LinkObserver
         jit_code *code;
         Unit *unit;
         Linked *linked;
+        unsigned depth;
     };
     // Since the outermost look-up began: linked, and where lay what failed to be.
     std::vector<Recent> recent_;

@@ -243,7 +243,7 @@ Expected<jit_code *> Engine::find_same(jit_dylib &dylib, const std::string &name
     if (named == dylib.by_name.end())
         return nullptr;
     jit_code *known = named->second;
-    if (known->is_leaving)
+    if (known->leaves_with)
         return refuse("'" + name + "' is being removed from dylib '" + dylib.name + "'",
                       std::errc::file_exists);
     if (!digest || known->digest != digest || known->size != size)

@@ -27,13 +27,19 @@ void Engine::visit_owners(const void *address,
 Error Engine::check_references(const jit_code &code, ArrayRef<const void *> addresses)
 {
     std::string leaving;
-    if (!leaving_ || code.is_leaving)
+    if (!leaving_)
         return Error::success();
-    for (const void *address : addresses)
+    for (const void *address : addresses) {
+        // One lender that stays is enough.
+        const jit_code *last = nullptr;
+        bool stays = false;
         visit_owners(address, [&](jit_code &owner, Linked *) {
-            if (owner.is_leaving && &owner != &code)
-                leaving = owner.name;
+            last = &owner;
+            stays |= !owner.leaves_with || owner.leaves_with == code.leaves_with;
         });
+        if (last && !stays)
+            leaving = last->name;
+    }
     return leaving.empty() ? Error::success()
                            : refuse_as(KILN_BIND, "'" + code.name + "' needs '" + leaving +
                                                       "', which is being removed");
@@ -53,7 +59,7 @@ void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked
         return;
     jit_code &code = *owner->second.code;
     if (owner->second.unit)
-        recent_.push_back({&code, owner->second.unit, linked.get()});
+        recent_.push_back({&code, owner->second.unit, linked.get(), depth_});
     linked->traces = code.traces.get();
     extents_[linked->begin] = {linked.get(), &code};
     to_settle_.push_back(linked.get());
@@ -126,7 +132,9 @@ bool Engine::conclude()
             erase_if(item.code->linked,
                      [&](const auto &linked) { return linked.get() == item.linked; });
             item.linked = nullptr;
-            item.unit->has_failed = goes_on = has_gone = true;
+            item.unit->has_failed = goes_on = true;
+            // What code that ran meanwhile has looked up in vain was told then.
+            has_gone |= item.depth == 1;
         }
     }
     for (Recent &item : recent)
@@ -175,7 +183,8 @@ Expected<orc::SymbolMap> Engine::look_up(const orc::JITDylibSearchOrder &order,
     depth_--;
     Reports reports = std::exchange(reports_, std::move(outer));
     if (!outcome->result)
-        return refuse("objects that only the image engine can load need each other");
+        return joinErrors(refuse("objects that only the image engine can load need each other"),
+                          make_error<LinkFailure>(reports));
     if (!*outcome->result)
         return joinErrors(outcome->result->takeError(), make_error<LinkFailure>(reports));
     if (has_gone)

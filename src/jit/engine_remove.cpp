@@ -53,7 +53,7 @@ std::string Engine::reason_to_stay(ArrayRef<jit_code *> family)
                           [](const auto &linked) { return linked->runner != std::thread::id(); });
         }))
         return "'" + name + "' is in use: a thread is running its constructors";
-    return any_of(family, [](jit_code *member) { return member->is_leaving; })
+    return any_of(family, [](jit_code *member) { return member->leaves_with != nullptr; })
                ? "'" + name + "' is being removed already"
                : "";
 }
@@ -72,9 +72,12 @@ kiln_status Engine::remove(jit_code &code, std::string &reason, bool anyway)
         reason = reason_to_stay(family);
     if (!reason.empty())
         return KILN_REFUSED;
-    erase_if(family, [](jit_code *member) { return member->is_leaving; });
+    erase_if(family, [](jit_code *member) { return member->leaves_with != nullptr; });
+    // Somebody else has added it, too.
+    erase_if(family,
+             [](jit_code *member) { return member->references > 1 && member->references--; });
     for (jit_code *member : family) {
-        member->is_leaving = true;
+        member->leaves_with = &code;
         leaving_++;
     }
     kiln_status status = KILN_OK;
@@ -111,14 +114,17 @@ kiln_status Engine::remove_one(jit_code &code, std::unique_lock<CountedMutex> &l
     // A thread that owes a destructor may use what others have to destroy. Functions that are compiled
     // at their first call cannot be compiled later.
     bool is_delayed = code.traces->owed.load(std::memory_order_acquire) != 0 && code.lazy.empty();
-    std::vector<Linked *> linked = linked_of(code);
-    run_unlocked(lock, [&] {
-        for (const Linked *one : linked)
-            await_initialised(one->begin, nullptr);
-        if (!is_delayed)
-            runtime_finalise(*code.traces, linked);
-    });
-    // They may have had something linked.
+    // They, and other threads, may have something of it linked.
+    std::vector<Linked *> linked;
+    do {
+        linked = linked_of(code);
+        run_unlocked(lock, [&] {
+            for (const Linked *one : linked)
+                await_initialised(one->begin, nullptr);
+            if (!is_delayed)
+                runtime_finalise(*code.traces, linked);
+        });
+    } while (linked != linked_of(code));
     settle_references();
     // What was not finalised has that before it, though its threads may have ended meanwhile.
     bool is_owed = is_delayed || code.traces->owed.load(std::memory_order_acquire) != 0;
@@ -197,6 +203,15 @@ void Engine::hold(const jit_code &code)
         slab_->hold(linked->begin);
 }
 
+bool Engine::is_linking()
+{
+    if (!link_mutex_.try_lock())
+        return false;
+    bool is_within = link_mutex_.level() > 1;
+    link_mutex_.unlock();
+    return is_within;
+}
+
 // What threads have paid their destructors of.
 void Engine::release_departed()
 {
@@ -214,6 +229,10 @@ void Engine::release_departed()
     for (jit_code *code : paid)
         runtime_finalise(*code->traces, linked_of(*code));
     std::lock_guard lock(link_mutex_);
+    // Handlers may have left a thread something to destroy once more.
+    for (jit_code *code : paid)
+        code->is_paid = !code->traces->owed.load(std::memory_order_acquire);
+    erase_if(paid, [](const jit_code *code) { return !code->is_paid; });
     for (jit_code *code : paid) {
         for (const auto &linked : code->linked) {
             linked->debug.reset();

@@ -115,6 +115,8 @@ typedef struct jit_plugin {
     kiln_status (*remove)(jit_code *code, kiln_error **error);
     /* Whether code whose removal was PENDING is gone by now. */
     bool (*has_departed)(jit_engine *engine, const jit_code *code);
+    /* Whether the calling thread is within a link, or a callback with the lock held. Never blocks. */
+    bool (*is_linking)(jit_engine *engine);
     /* As remove, whoever refers to it; OK or PENDING. */
     kiln_status (*remove_anyway)(jit_code *code);
     /* A dylib from which everything was removed. */

@@ -155,6 +155,11 @@ bool has_departed(jit_engine *engine, const jit_code *code)
     return engine->engine->has_departed(code);
 }
 
+bool is_linking(jit_engine *engine)
+{
+    return engine->engine->is_linking();
+}
+
 void remove_dylib(jit_dylib *dylib)
 {
     dylib->engine->remove_dylib(*dylib);
@@ -231,6 +236,7 @@ const jit_plugin table = {
     .keep_with = keep_with,
     .remove = remove_code,
     .has_departed = has_departed,
+    .is_linking = is_linking,
     .remove_anyway = remove_anyway,
     .remove_dylib = remove_dylib,
     .link = link_code,
