@@ -16,9 +16,10 @@ class CountedMutex
     }
     bool try_lock()
     {
-        bool locked = mutex_.try_lock();
-        level_ += locked;
-        return locked;
+        if (!mutex_.try_lock())
+            return false;
+        level_++;
+        return true;
     }
     void unlock()
     {
