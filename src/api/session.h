@@ -2,7 +2,7 @@
  *
  * Locks, in the order in which they are taken: the list of sessions (session_fork.c), a session's
  * mutex, its compiler's, its store's. The session's mutex guards the registry, the list of
- * libraries with their reference counts, the flights and the loads under way; it is never held
+ * libraries with their reference counts, all flights and the loads under way; it is never held
  * while something compiles, is mapped or unmapped, or while a callback runs. */
 #ifndef KILN_API_SESSION_H
 #define KILN_API_SESSION_H

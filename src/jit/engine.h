@@ -64,8 +64,7 @@ struct jit_code {
     std::set<jit_code *> users;                        // other code that refers to it
     std::vector<jit_code *> kept;                      // of a promise: what it has added
     std::vector<void *> libraries;                     // of the image engine
-    const jit_code *leaves_with =
-        nullptr;          // what is being removed, and it; handlers run before that
+    const jit_code *leaves_with = nullptr; // whose removal it is a part of; NULL: it stays
     bool is_paid = false; // it was removed, and threads have run what they owed of it
 };
 
