@@ -86,6 +86,7 @@ Engine::~Engine()
         if (!code->traces->owed.load(std::memory_order_acquire))
             for (auto &linked : code->linked)
                 linked->debug.reset();
+        remove_generator(*code);
         code->tracker = nullptr;
         code->units.clear(); // their trackers
         code->definitions.clear();

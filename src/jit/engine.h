@@ -171,6 +171,7 @@ class Engine : public LinkObserver
                        AddressGenerator::Weak weak = AddressGenerator::Weak::Found);
     void use_generator(jit_code &code, llvm::orc::JITDylib &dylib,
                        std::unique_ptr<llvm::orc::DefinitionGenerator> generator);
+    void remove_generator(jit_code &code);
     llvm::Error link_names(const llvm::orc::JITDylibSearchOrder &order,
                            llvm::orc::SymbolLookupSet names);
     llvm::Expected<llvm::orc::SymbolMap> look_up(const llvm::orc::JITDylibSearchOrder &order,

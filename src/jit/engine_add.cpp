@@ -224,6 +224,13 @@ void Engine::use_generator(jit_code &code, orc::JITDylib &dylib,
     code.generator = &dylib.addGenerator(std::move(generator));
 }
 
+// ORC's dylibs own their generators to the end, and these own the dylib by its tracker.
+void Engine::remove_generator(jit_code &code)
+{
+    if (code.generator)
+        code.generator_dylib->removeGenerator(*std::exchange(code.generator, nullptr));
+}
+
 Error Engine::add_archive(jit_code &code, StringRef bytes)
 {
     auto archive = ArchiveGenerator::create(

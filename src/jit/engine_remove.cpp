@@ -24,10 +24,12 @@ static bool is_running(const jit_code &code)
 void Engine::remove_dylib(jit_dylib &dylib)
 {
     std::lock_guard lock(link_mutex_);
-    report(session_->removeJITDylibs({dylib.own, dylib.last, dylib.behind}));
     for (auto &code : code_)
-        if (code->dylib == &dylib)
+        if (code->dylib == &dylib) {
+            remove_generator(*code);
             unregister(*code);
+        }
+    report(session_->removeJITDylibs({dylib.own, dylib.last, dylib.behind}));
     erase_if(code_, [&](const auto &code) { return code->dylib == &dylib; });
     for (auto &other : dylibs_)
         erase(other->order, &dylib);
@@ -138,8 +140,7 @@ kiln_status Engine::remove_one(jit_code &code, std::unique_lock<CountedMutex> &l
     erase_if(recent_, [&](const Recent &recent) { return recent.code == &code; });
     for (auto &other : code_)
         other->users.erase(&code);
-    if (code.generator)
-        code.generator_dylib->removeGenerator(*code.generator);
+    remove_generator(code);
     for (auto &unit : reverse(code.units))
         drop(*unit);
     code.units.clear();
