@@ -283,7 +283,7 @@ kiln_status kiln_jit_add_spec(kiln_jit_dylib *dylib, const kiln_spec *spec,
 {
     kiln_jit_spec_options ours;
     jit_code *made = NULL;
-    bool as_image;
+    bool as_image = false;
     size_t count = 0;
     kiln_status status = begin(dylib, "dylib", error);
     if (status == KILN_OK && !spec)

@@ -152,9 +152,18 @@ static void *library_symbol(void *library, const char *name)
     return kiln_library_data(library, name, NULL);
 }
 
-static kiln_status close_library(void *library)
+static kiln_status close_library(void *library, char id[jit_image_id_size])
 {
+    static_assert((int)jit_image_id_size >= (int)record_image_id_size, "an id has room");
+    const kiln_library *closed = library;
+    snprintf(id, jit_image_id_size, "%s", closed->image->id);
     return kiln_library_close(library);
+}
+
+static bool has_left(const char *id)
+{
+    load_collect();
+    return !load_is_mapped(id);
 }
 
 static void tell_object(void *data, const char *name, const void *begin, size_t size, bool removed)
@@ -189,6 +198,7 @@ jit_host jit_host_of(kiln_jit *jit)
                       .load_object = load_object,
                       .library_symbol = library_symbol,
                       .close_library = close_library,
+                      .has_left = has_left,
                       .call_failed = call_failed,
                       .object_event = jit->object_callback ? tell_object : NULL};
 }

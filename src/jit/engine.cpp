@@ -74,37 +74,45 @@ Error Engine::begin()
 
 Engine::~Engine()
 {
+    if (session_) {
+        release_departed();
+        settle_references();
+    }
     for (auto &code : reverse(code_))
         runtime_finalise(*code->traces, linked_of(*code));
     for (auto &code : code_)
-        if (code->traces->owed.load(std::memory_order_acquire))
-            hold(*code);
-    bool is_owed = !departed_.empty() || any_of(code_, [](const auto &code) {
-        return code->traces->owed.load(std::memory_order_acquire) != 0;
-    });
+        if (code->is_owed())
+            complete(*code);
+    std::set<const jit_code *> held = find_held();
+    for (auto &code : reverse(code_))
+        if (!held.count(code.get()))
+            close_libraries(*code);
+    held = find_held(); // images, too
     for (auto &code : code_) {
-        if (!code->traces->owed.load(std::memory_order_acquire))
+        if (held.count(code.get()))
+            hold(*code);
+        else
             for (auto &linked : code->linked)
                 linked->debug.reset();
         remove_generator(*code);
         code->tracker = nullptr;
         code->units.clear(); // their trackers
         code->definitions.clear();
-        for (void *library : code->libraries)
-            config_.host.close_library(library);
+        code->lazy.clear();
     }
     if (session_)
         report(session_->endSession());
     objects_.reset();
     session_.reset();
-    // A thread may still owe a destructor: then code, and what counts that, stay for good.
-    if (!is_owed)
+    // A thread may still owe a destructor: then code, what it needs, and what counts that, stay for good.
+    if (held.empty())
         return;
     (void)slab_.release();
-    for (auto &code : departed_)
-        (void)code.release();
-    for (auto &code : code_)
-        (void)code.release();
+    (void)natives_.release();
+    for (auto *codes : {&code_, &departed_})
+        for (auto &code : *codes)
+            if (held.count(code.get()))
+                (void)code.release();
 }
 
 void Engine::report(Error error)

@@ -64,8 +64,14 @@ struct jit_code {
     std::set<jit_code *> users;                        // other code that refers to it
     std::vector<jit_code *> kept;                      // of a promise: what it has added
     std::vector<void *> libraries;                     // of the image engine
+    std::vector<std::string> images; // of those that were closed, the ids of what is still mapped
     const jit_code *leaves_with = nullptr; // whose removal it is a part of; NULL: it stays
-    bool is_paid = false; // it was removed, and threads have run what they owed of it
+    bool is_ending = false;                // it was removed, and a thread runs the last of it
+
+    bool is_owed() const // threads have a destructor of it to run
+    {
+        return traces->owed.load(std::memory_order_acquire) != 0;
+    }
 };
 
 struct jit_dylib {
@@ -131,8 +137,10 @@ class Engine : public LinkObserver
                     std::unique_ptr<llvm::jitlink::LinkGraph> graph);
     void emit_module(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
                      llvm::orc::ThreadSafeModule module);
-    // What a stub is to lead to. body, slots: the module's, once they are known.
-    void *resolve_lazy(LazyModule &module, size_t index, void *&body, void **&slots);
+    // What a stub is to lead to. place: the module's.
+    void *resolve_lazy(LazyModule &module, size_t index, LazyPlace place);
+    // Compile a function that may be called when nothing can be compiled any longer.
+    void complete_lazy(LazyModule &module, size_t index, LazyPlace place);
     void report(llvm::Error error);
     void fail(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
               llvm::Error error);
@@ -157,7 +165,9 @@ class Engine : public LinkObserver
     llvm::Error add_unit(jit_code &code, Unit::Kind kind, llvm::MemoryBufferRef bytes,
                          LazyModule *lazy = nullptr);
     llvm::Expected<llvm::TargetMachine *> machine_for(unsigned optimisation);
-    llvm::Expected<void *> link_lazy(LazyModule &module, size_t index, void **&slots);
+    llvm::Error link_lazy(LazyModule &module, size_t index, LazyPlace place);
+    std::string make_lazy(LazyModule &module, size_t index, LazyPlace place, void **&slot,
+                          void *&address);
     llvm::Error define_unit(jit_code &code, Unit &unit);
     llvm::Error define(jit_code &code, std::unique_ptr<llvm::orc::MaterializationUnit> unit,
                        llvm::orc::ResourceTrackerSP tracker, Unit *of = nullptr);
@@ -180,11 +190,13 @@ class Engine : public LinkObserver
     void load_image(Image &image, const llvm::orc::SymbolMap &addresses);
     void finish_image(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
                       jit_code &code, void *library);
-    // Who has the address, and would take it away by being removed; linked: NULL if it was lent.
+    // Who has the address, and would take it away by being removed; linked: NULL if it was lent, or is
+    // being linked.
     void visit_owners(const void *address,
                       llvm::function_ref<void(jit_code &owner, Linked *linked)> visit) const;
     llvm::Error check_references(const jit_code &code, llvm::ArrayRef<const void *> addresses);
     void settle_references();
+    bool is_complete(const Linked &linked, std::set<const Linked *> &known) const;
     void add_in_order(Linked *linked, std::vector<Linked *> &order);
     std::vector<Linked *> take_pending();
     // Without the lock, but within a link: run what this thread has taken.
@@ -199,13 +211,23 @@ class Engine : public LinkObserver
     void take_back_weak_data(const jit_code &gone);
     static std::vector<Linked *> linked_of(const jit_code &code);
     void tell(const Linked &linked, llvm::StringRef name, bool removed) const;
+    void close_libraries(jit_code &code);
+    bool has_been_removed(const jit_code &code) const;
+    bool is_held(const jit_code &code) const;
+    std::set<const jit_code *> find_held() const;
     void hold(const jit_code &code);
+    void complete(jit_code &code);
+    static bool is_whole(const jit_code &code); // nothing of it is left to be compiled
+    void collect_images();
+    std::vector<jit_code *> take_ready();
+    bool let_go(llvm::ArrayRef<jit_code *> ended);
     void release_departed();
 
     const void *handle(llvm::orc::ResourceKey key) override;
     bool is_elsewhere(llvm::orc::ResourceKey key, llvm::StringRef name) override;
     llvm::Error check_references(llvm::orc::ResourceKey key,
                                  llvm::ArrayRef<const void *> addresses) override;
+    void allocated(llvm::orc::ResourceKey key, Range where) override;
     void failed(llvm::orc::ResourceKey key, Range where) override;
     void linked(llvm::orc::ResourceKey key, llvm::StringRef name,
                 std::unique_ptr<Linked> linked) override;
@@ -229,13 +251,15 @@ class Engine : public LinkObserver
     };
     std::map<llvm::orc::ResourceKey, Owner> by_key_;
     struct Extent {
-        Linked *linked;
+        const void *end;
+        Linked *linked; // NULL: it is being linked
         jit_code *code;
     };
     std::map<const void *, Extent> extents_; // by where they begin
     // What code refers to of images, which go when what brought them is removed.
     std::map<const void *, std::set<jit_code *>> lent_;
-    std::list<EmulatedTls> natives_; // descriptions that code reads
+    std::unique_ptr<std::list<EmulatedTls>> natives_ = // descriptions that code reads
+        std::make_unique<std::list<EmulatedTls>>();
     std::vector<Linked *> to_settle_, to_initialise_;
     struct Recent {
         jit_code *code;
@@ -247,10 +271,11 @@ class Engine : public LinkObserver
     std::vector<Recent> recent_;
     std::vector<Range> lost_;
     unsigned depth_ = 0; // of look-ups: images' constructors may look something up
-    std::vector<std::unique_ptr<jit_code>> departed_; // removed, while threads owe destructors
-    unsigned leaving_ = 0;                            // codes that are being removed
-    Reports reports_;                                 // of the innermost look-up
-    bool has_failed_ = false;                         // some unit
+    // Removed, while threads owe destructors to it or to what uses it; users first.
+    std::vector<std::unique_ptr<jit_code>> departed_;
+    unsigned leaving_ = 0;    // codes that are being removed
+    Reports reports_;         // of the innermost look-up
+    bool has_failed_ = false; // some unit
 };
 
 } // namespace kiln

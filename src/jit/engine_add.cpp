@@ -55,6 +55,15 @@ void Engine::drop(Unit &unit)
     by_key_.erase(unit.tracker->getKeyUnsafe());
 }
 
+// Without the lock, where other threads may use Kiln meanwhile.
+void Engine::close_libraries(jit_code &code)
+{
+    char id[jit_image_id_size];
+    for (void *library : std::exchange(code.libraries, {}))
+        if (config_.host.close_library(library, id) == KILN_PENDING)
+            code.images.push_back(id);
+}
+
 // What could not be added.
 void Engine::forget(jit_code &code)
 {
@@ -213,7 +222,7 @@ void Engine::use_addresses(jit_code &code, orc::JITDylib &dylib, Addresses::Find
                            AddressGenerator::Lend lend, AddressGenerator::Weak weak)
 {
     use_generator(code, dylib,
-                  std::make_unique<AddressGenerator>(Addresses(std::move(find), natives_),
+                  std::make_unique<AddressGenerator>(Addresses(std::move(find), *natives_),
                                                      std::move(lend), code.tracker, weak));
 }
 

@@ -119,7 +119,7 @@ void Engine::finish_image(std::unique_ptr<orc::MaterializationResponsibility> re
     const jit_host &host = config_.host;
     Addresses image(
         [&host, library](const char *name) { return host.library_symbol(library, name); },
-        natives_);
+        *natives_);
     orc::SymbolMap found;
     for (const auto &[name, flags] : responsibility->getSymbols()) {
         void *address = image.find(*name);

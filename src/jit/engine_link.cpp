@@ -15,7 +15,7 @@ void Engine::visit_owners(const void *address,
                           function_ref<void(jit_code &owner, Linked *linked)> visit) const
 {
     auto next = extents_.upper_bound(address);
-    if (next != extents_.begin() && address < std::prev(next)->second.linked->end)
+    if (next != extents_.begin() && address < std::prev(next)->second.end)
         return visit(*std::prev(next)->second.code, std::prev(next)->second.linked);
     auto lent = lent_.find(address);
     if (lent != lent_.end())
@@ -61,7 +61,7 @@ void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked
     if (owner->second.unit)
         recent_.push_back({&code, owner->second.unit, linked.get(), depth_});
     linked->traces = code.traces.get();
-    extents_[linked->begin] = {linked.get(), &code};
+    extents_[linked->begin] = {linked->end, linked.get(), &code};
     to_settle_.push_back(linked.get());
     if (linked->initialisers.empty() && linked->finalisers.empty())
         linked->is_initialised = true;
@@ -83,10 +83,19 @@ bool Engine::is_elsewhere(orc::ResourceKey key, StringRef name)
            owner->second.unit->elsewhere.count(name);
 }
 
+void Engine::allocated(orc::ResourceKey key, Range where)
+{
+    auto owner = by_key_.find(key);
+    if (owner != by_key_.end())
+        extents_[where.begin] = {where.end, nullptr, owner->second.code};
+}
+
 void Engine::failed(orc::ResourceKey key, Range where)
 {
-    if (where.begin)
+    if (where.begin) {
         lost_.push_back(where);
+        extents_.erase(where.begin);
+    }
     auto owner = by_key_.find(key);
     if (owner == by_key_.end() || !owner->second.unit)
         return;
@@ -101,16 +110,6 @@ void Engine::fail(std::unique_ptr<orc::MaterializationResponsibility> responsibi
     responsibility->failMaterialization();
 }
 
-// What refers to something within one of the ranges can run no more than that.
-static bool refers_to(const Linked &linked, ArrayRef<Range> ranges)
-{
-    return any_of(linked.references, [&](const void *address) {
-        return any_of(ranges, [&](const Range &range) {
-            return address >= range.begin && address <= range.end;
-        });
-    });
-}
-
 // The outermost look-up has ended. What was linked for it stays, or goes with what it needs and did not
 // get: that is gone already, and nothing of it may run. Whether something has gone.
 bool Engine::conclude()
@@ -121,7 +120,7 @@ bool Engine::conclude()
     for (bool goes_on = has_failed_; goes_on;) {
         goes_on = false;
         for (Recent &item : recent) {
-            if (!item.linked || (!item.unit->has_failed && !refers_to(*item.linked, lost)))
+            if (!item.linked || (!item.unit->has_failed && !item.linked->refers_to(lost)))
                 continue;
             // An image needed it, and it has run.
             if (item.linked->is_initialised &&
@@ -283,12 +282,19 @@ Error Engine::link(jit_code &code)
 
 // ---- functions at their first call ----
 
-Expected<void *> Engine::link_lazy(LazyModule &module, size_t index, void **&slots)
+// The slots are known even if this fails.
+Error Engine::link_lazy(LazyModule &module, size_t index, LazyPlace place)
 {
     orc::JITDylibSearchOrder own = {
         {module.code().dylib->own, orc::JITDylibLookupFlags::MatchAllSymbols}};
     orc::SymbolStringPtr body = session_->intern(module.body_name(index)),
                          first_slot = session_->intern(module.slots_name());
+    if (!place.slots) {
+        auto found = look_up(own, orc::SymbolLookupSet(first_slot));
+        if (!found)
+            return found.takeError();
+        place.slots = found->lookup(first_slot).getAddress().toPtr<void **>();
+    }
     // A body that could not be linked waits for what it lacks.
     if (!module.is_generated(index)) {
         auto object = module.generate(index);
@@ -298,39 +304,60 @@ Expected<void *> Engine::link_lazy(LazyModule &module, size_t index, void **&slo
             return error;
         module.set_generated(index);
     }
-    auto found = look_up(own, orc::SymbolLookupSet({body, first_slot}));
+    auto found = look_up(own, orc::SymbolLookupSet(body));
     if (!found)
         return found.takeError();
-    slots = found->lookup(first_slot).getAddress().toPtr<void **>();
-    return found->lookup(body).getAddress().toPtr<void *>();
+    place.body = found->lookup(body).getAddress().toPtr<void *>();
+    return Error::success();
 }
 
-void *Engine::resolve_lazy(LazyModule &module, size_t index, void *&body, void **&slots)
+// The function's slot and address, NULL where not known. What the problem is, or nothing.
+std::string Engine::make_lazy(LazyModule &module, size_t index, LazyPlace place, void **&slot,
+                              void *&address)
 {
     std::string problem;
     std::vector<Linked *> pending;
-    void *address = nullptr, **first_slot = nullptr;
     {
         std::lock_guard lock(link_mutex_);
-        if (!body) {
-            auto made = link_lazy(module, index, slots);
-            if (made)
-                body = *made;
-            else
-                problem = read_failure(made.takeError()).text;
+        if (!place.body) {
+            if (Error error = link_lazy(module, index, place))
+                problem = read_failure(std::move(error)).text;
             pending = take_pending();
         }
-        address = body;
-        first_slot = slots;
+        address = place.body;
+        slot = place.slots ? place.slots + index : nullptr;
     }
     initialise(pending);
+    return problem;
+}
+
+void *Engine::resolve_lazy(LazyModule &module, size_t index, LazyPlace place)
+{
+    void **slot, *address;
+    std::string problem = make_lazy(module, index, place, slot, address);
     if (!problem.empty())
         return config_.host.call_failed(config_.host.data, module.display_name(index).c_str(),
                                         problem.c_str());
     // Who calls it is allowed to while its own library is being initialised, but not others.
     await_initialised(address, &module.code());
-    __atomic_store_n(&first_slot[index], address, __ATOMIC_RELEASE);
+    __atomic_store_n(slot, address, __ATOMIC_RELEASE);
     return address;
+}
+
+[[noreturn]] static void called_too_late()
+{
+    fputs("kiln: a function was called that could not be compiled before its library was removed\n",
+          stderr);
+    abort();
+}
+
+void Engine::complete_lazy(LazyModule &module, size_t index, LazyPlace place)
+{
+    void **slot, *address;
+    make_lazy(module, index, place, slot, address);
+    if (slot)
+        __atomic_store_n(slot, address ? address : reinterpret_cast<void *>(called_too_late),
+                         __ATOMIC_RELEASE);
 }
 
 void Engine::emit_module(std::unique_ptr<orc::MaterializationResponsibility> responsibility,

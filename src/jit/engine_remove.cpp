@@ -44,7 +44,7 @@ std::string Engine::reason_to_stay(ArrayRef<jit_code *> family)
     settle_references();
     for (jit_code *member : family)
         for (jit_code *user : member->users)
-            if (!is_contained(family, user))
+            if (!is_contained(family, user) && !has_been_removed(*user))
                 users += (users.empty() ? "" : ", ") + ("'" + user->name + "'");
     if (!users.empty())
         return "'" + name + "' is in use: " + users + " refers to it";
@@ -97,7 +97,8 @@ void Engine::withdraw(const jit_code &code, Linked &linked)
     erase(to_settle_, &linked);
     erase(to_initialise_, &linked);
     for (auto &[begin, extent] : extents_)
-        erase(extent.linked->needs, &linked);
+        if (extent.linked)
+            erase(extent.linked->needs, &linked);
 }
 
 // What runs meanwhile may call Kiln, from any thread; but not if this is a part of a link.
@@ -113,33 +114,35 @@ template <typename Run> static void run_unlocked(std::unique_lock<CountedMutex> 
 
 kiln_status Engine::remove_one(jit_code &code, std::unique_lock<CountedMutex> &lock)
 {
-    // A thread that owes a destructor may use what others have to destroy. Functions that are compiled
-    // at their first call cannot be compiled later.
-    bool is_delayed = code.traces->owed.load(std::memory_order_acquire) != 0 && code.lazy.empty();
-    // They, and other threads, may have something of it linked.
+    // A thread that owes a destructor may use what others have to destroy, and what it needs.
+    bool is_delayed = is_held(code);
     std::vector<Linked *> linked;
     do {
         linked = linked_of(code);
         run_unlocked(lock, [&] {
             for (const Linked *one : linked)
                 await_initialised(one->begin, nullptr);
-            if (!is_delayed)
+            if (!is_delayed) {
                 runtime_finalise(*code.traces, linked);
+                close_libraries(code);
+            }
+            if (code.is_owed())
+                complete(code);
         });
-    } while (linked != linked_of(code));
+        // They, and other threads, may have linked something of it.
+    } while (linked != linked_of(code) || (code.is_owed() && !is_whole(code)));
     settle_references();
     // What was not finalised has that before it, though its threads may have ended meanwhile.
-    bool is_owed = is_delayed || code.traces->owed.load(std::memory_order_acquire) != 0;
-    if (is_owed)
+    is_delayed |= is_held(code);
+    if (is_delayed)
         hold(code);
     for (auto &one : code.linked) {
         withdraw(code, *one);
-        if (!is_owed)
+        if (!is_delayed)
             one->debug.reset();
     }
+    erase_if(extents_, [&](const auto &extent) { return extent.second.code == &code; });
     erase_if(recent_, [&](const Recent &recent) { return recent.code == &code; });
-    for (auto &other : code_)
-        other->users.erase(&code);
     remove_generator(code);
     for (auto &unit : reverse(code.units))
         drop(*unit);
@@ -154,16 +157,10 @@ kiln_status Engine::remove_one(jit_code &code, std::unique_lock<CountedMutex> &l
     take_back_weak_data(code);
     code.tracker = nullptr;
     leaving_--;
-    if (is_owed)
-        departed_.push_back(std::move(kept));
-    else
-        slab_->free_word(reinterpret_cast<void **>(kept->traces->handle));
-    bool is_closed = true;
-    run_unlocked(lock, [&, libraries = std::exchange(code.libraries, {})] {
-        for (void *library : libraries)
-            is_closed &= config_.host.close_library(library) == KILN_OK;
-    });
-    return is_closed && !is_owed ? KILN_OK : KILN_PENDING;
+    departed_.push_back(std::move(kept));
+    if (!is_delayed)
+        let_go(&code);
+    return is_delayed ? KILN_PENDING : KILN_OK;
 }
 
 // Weak data that was left to what is gone now is defined by what has not been linked yet. What was linked
@@ -191,19 +188,6 @@ std::vector<Linked *> Engine::linked_of(const jit_code &code)
     return linked;
 }
 
-bool Engine::has_departed(const jit_code *code)
-{
-    release_departed();
-    std::lock_guard lock(link_mutex_);
-    return none_of(departed_, [&](const auto &other) { return other.get() == code; });
-}
-
-void Engine::hold(const jit_code &code)
-{
-    for (const auto &linked : code.linked)
-        slab_->hold(linked->begin);
-}
-
 bool Engine::is_linking()
 {
     if (!link_mutex_.try_lock())
@@ -211,37 +195,6 @@ bool Engine::is_linking()
     bool is_within = link_mutex_.level() > 1;
     link_mutex_.unlock();
     return is_within;
-}
-
-// What threads have paid their destructors of.
-void Engine::release_departed()
-{
-    std::vector<jit_code *> paid;
-    {
-        std::lock_guard lock(link_mutex_);
-        if (link_mutex_.level() > 1)
-            return; // handlers could not use what other threads have
-        for (auto &code : departed_)
-            if (!code->is_paid && !code->traces->owed.load(std::memory_order_acquire)) {
-                code->is_paid = true;
-                paid.push_back(code.get());
-            }
-    }
-    for (jit_code *code : paid)
-        runtime_finalise(*code->traces, linked_of(*code));
-    std::lock_guard lock(link_mutex_);
-    // Handlers may have left a thread something to destroy once more.
-    for (jit_code *code : paid)
-        code->is_paid = !code->traces->owed.load(std::memory_order_acquire);
-    erase_if(paid, [](const jit_code *code) { return !code->is_paid; });
-    for (jit_code *code : paid) {
-        for (const auto &linked : code->linked) {
-            linked->debug.reset();
-            slab_->let_go(linked->begin);
-        }
-        slab_->free_word(reinterpret_cast<void **>(code->traces->handle));
-    }
-    erase_if(departed_, [&](const auto &code) { return is_contained(paid, code.get()); });
 }
 
 } // namespace kiln

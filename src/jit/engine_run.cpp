@@ -10,12 +10,14 @@ namespace kiln
 
 using namespace llvm;
 
-// Who refers to whom: known when all that was linked together is in its place, since objects may refer
-// to each other.
+// Who refers to whom. Within a look-up some refer to what is not in its place yet, since objects may refer
+// to each other: they are looked at again when it has ended; until then references tell what goes with
+// what.
 void Engine::settle_references()
 {
-    for (Linked *linked : std::exchange(to_settle_, {})) {
+    for (Linked *linked : to_settle_) {
         jit_code *user = extents_.at(linked->begin).code;
+        linked->needs.clear();
         for (const void *address : linked->references) {
             visit_owners(address, [&](jit_code &owner, Linked *needed) {
                 if (needed == linked)
@@ -26,10 +28,26 @@ void Engine::settle_references()
                     owner.users.insert(user);
             });
         }
-        // Until the outermost look-up has ended, they tell what goes with what.
         if (!depth_)
             linked->references = {};
     }
+    if (!depth_)
+        to_settle_.clear();
+}
+
+// Whether all that it needs, directly or not, is in its place. known: what is being asked already.
+bool Engine::is_complete(const Linked &linked, std::set<const Linked *> &known) const
+{
+    if (linked.is_settled || !known.insert(&linked).second)
+        return true;
+    for (const void *address : linked.references) {
+        auto next = extents_.upper_bound(address);
+        if (next != extents_.begin() && address < std::prev(next)->second.end &&
+            !std::prev(next)->second.linked)
+            return false;
+    }
+    return !linked.refers_to(lost_) &&
+           all_of(linked.needs, [&](const Linked *needed) { return is_complete(*needed, known); });
 }
 
 // What an object needs is initialised before it; in a circle, somebody is first.
@@ -43,13 +61,19 @@ void Engine::add_in_order(Linked *linked, std::vector<Linked *> &order)
         order.push_back(linked);
 }
 
-// In the order of their calls; this thread is to run them.
+// In the order of their calls; this thread is to run them. Within a look-up, what is not complete waits
+// for its end.
 std::vector<Linked *> Engine::take_pending()
 {
     std::vector<Linked *> order;
     settle_references();
-    for (Linked *linked : std::exchange(to_initialise_, {}))
-        add_in_order(linked, order);
+    for (Linked *linked : std::exchange(to_initialise_, {})) {
+        std::set<const Linked *> known;
+        if (depth_ && !is_complete(*linked, known))
+            to_initialise_.push_back(linked);
+        else
+            add_in_order(linked, order);
+    }
     for (Linked *linked : order) {
         linked->is_initialised = true;
         linked->runner = std::this_thread::get_id();

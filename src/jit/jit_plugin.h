@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-enum { jit_plugin_version = 1 };
+enum { jit_plugin_version = 1, jit_image_id_size = 128 };
 #define JIT_PLUGIN_SYMBOL "kiln_jit_plugin"
 
 typedef struct jit_engine jit_engine;
@@ -45,7 +45,9 @@ typedef struct jit_host {
                                bool cxx, const jit_symbol *symbols, size_t count, void **library,
                                kiln_error **error);
     void *(*library_symbol)(void *library, const char *name); /* NULL: it has none */
-    kiln_status (*close_library)(void *library);              /* OK, or PENDING: it leaves later */
+    /* OK, or PENDING: it leaves later; id: by which has_left knows it. */
+    kiln_status (*close_library)(void *library, char id[jit_image_id_size]);
+    bool (*has_left)(const char *id); /* may run what is left of images */
     /* An object was linked into memory, or is about to leave it. size: in bytes. NULL: nobody asks. */
     void (*object_event)(void *data, const char *name, const void *begin, size_t size,
                          bool removed);

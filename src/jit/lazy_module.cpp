@@ -508,7 +508,14 @@ std::unique_ptr<orc::MaterializationUnit> LazyModule::data_unit(orc::ExecutionSe
 
 void *LazyModule::resolve(size_t index)
 {
-    return engine_.resolve_lazy(*this, index, bodies_[index], slots_);
+    return engine_.resolve_lazy(*this, index, {bodies_[index], slots_});
+}
+
+void LazyModule::complete()
+{
+    for (size_t i = 0; i < bodies_.size(); i++)
+        engine_.complete_lazy(*this, i, {bodies_[i], slots_});
+    is_complete_ = true;
 }
 
 extern "C" void *kiln_lazy_resolve(LazyModule *module, size_t index)

@@ -26,6 +26,12 @@ namespace kiln
 
 class Engine;
 
+// Where a module keeps what was found of a function: its code, and the first of all slots.
+struct LazyPlace {
+    void *&body;
+    void **&slots;
+};
+
 class LazyModule
 {
   public:
@@ -47,6 +53,12 @@ class LazyModule
     generate_stubs(std::shared_ptr<llvm::orc::SymbolStringPool> names);
 
     void *resolve(size_t index);
+    // Compile whatever is not compiled yet.
+    void complete();
+    bool is_complete() const
+    {
+        return is_complete_;
+    }
     void read_sizes(llvm::StringMap<uint64_t> &sizes) const;
     // What it needs of others, in code that may never be called, too.
     std::vector<std::string> undefined() const;
@@ -103,6 +115,7 @@ class LazyModule
     // Tables of labels, which belong to the function whose labels they are.
     llvm::DenseMap<const llvm::GlobalVariable *, const llvm::Function *> label_tables_;
     void **slots_ = nullptr;
+    bool is_complete_ = false;
 };
 
 } // namespace kiln

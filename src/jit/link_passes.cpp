@@ -233,8 +233,9 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
             return keep_lists(graph);
         });
     passes.PostPrunePasses.push_back(close_unwind_table);
-    passes.PostAllocationPasses.push_back([link](LinkGraph &graph) -> Error {
+    passes.PostAllocationPasses.push_back([this, link](LinkGraph &graph) -> Error {
         read_extent(graph, *link->linked);
+        observer_.allocated(link->key, {link->linked->begin, link->linked->end});
         return Error::success();
     });
     passes.PreFixupPasses.push_back([this, link](LinkGraph &graph) -> Error {
@@ -264,22 +265,30 @@ Error LinkPasses::notifyEmitted(orc::MaterializationResponsibility &responsibili
     }
     if (link.linked->debug)
         link.linked->debug->tell();
-    return responsibility.withResourceKeyDo(
+    Range where = {link.linked->begin, link.linked->end};
+    Error gone = responsibility.withResourceKeyDo(
         [&](orc::ResourceKey key) { observer_.linked(key, link.name, std::move(link.linked)); });
+    if (gone) // it was removed meanwhile
+        observer_.failed(link.key, where);
+    return gone;
 }
 
 Error LinkPasses::notifyFailed(orc::MaterializationResponsibility &responsibility)
 {
     Range where;
+    orc::ResourceKey key = 0;
     {
         std::lock_guard<std::mutex> lock(mutex_);
         auto found = links_.find(&responsibility);
-        if (found != links_.end() && found->second.linked)
+        if (found != links_.end() && found->second.linked) {
             where = {found->second.linked->begin, found->second.linked->end};
+            key = found->second.key;
+        }
         links_.erase(&responsibility);
     }
-    return responsibility.withResourceKeyDo(
-        [&](orc::ResourceKey key) { observer_.failed(key, where); });
+    Error gone = responsibility.withResourceKeyDo([&](orc::ResourceKey own) { key = own; });
+    observer_.failed(key, where);
+    return gone;
 }
 
 } // namespace kiln

@@ -31,6 +31,8 @@ class LinkObserver
                                          llvm::ArrayRef<const void *> addresses) = 0;
     // The __dso_handle of its code.
     virtual const void *handle(llvm::orc::ResourceKey key) = 0;
+    // It has a place, and is not in it yet: linked or failed follows.
+    virtual void allocated(llvm::orc::ResourceKey key, Range where) = 0;
     // It could not be linked, which was reported. where: it would have lain, if it had got a place.
     virtual void failed(llvm::orc::ResourceKey key, Range where) = 0;
     // It is in its place, and complete; the observer owns it.

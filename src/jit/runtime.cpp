@@ -204,6 +204,15 @@ const RuntimeSymbol symbols[] = {
 
 } // namespace
 
+bool Linked::refers_to(llvm::ArrayRef<Range> ranges) const
+{
+    return llvm::any_of(references, [&](const void *address) {
+        return llvm::any_of(ranges, [&](const Range &range) {
+            return address >= range.begin && address <= range.end;
+        });
+    });
+}
+
 void runtime_initialise(Linked &linked)
 {
     // First, so that it comes last.

@@ -45,6 +45,8 @@ struct Linked {
     bool is_initialised = false;                 // or its runner is about to
     std::thread::id runner;                      // who runs its initialisers; no thread: nobody
     bool is_settled = false;                     // so is all that it needs
+
+    bool refers_to(llvm::ArrayRef<Range> ranges) const; // to something within one of them
 };
 
 // Run its initialisers, and have its finalisers run at the end. Without a lock of the engine's.

@@ -249,6 +249,35 @@ TEST(constructors_of_several_objects)
     }
 }
 
+/* first and second need each other, and second an image: first is in its place before second is. */
+TEST(constructors_around_an_image)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    kiln_jit_code *first =
+        live_add(&l, KILN_OUTPUT_OBJECT, "first.c",
+                 "int second(void); static int n; int base(void) { return 1; }\n"
+                 "__attribute__((constructor)) static void c(void) { n = second(); }\n"
+                 "int first(void) { return n; }");
+    kiln_jit_code *second =
+        live_add(&l, KILN_OUTPUT_OBJECT, "second.c",
+                 "int base(void); int image(void); int second(void) { return image() + base(); }");
+    kiln_jit_code *image = live_add(&l, KILN_OUTPUT_OBJECT, "image.c",
+                                    "_Thread_local int own = 2; static int n;\n"
+                                    "__attribute__((constructor)) static void c(void) { n = 3; }\n"
+                                    "int image(void) { return n + own; }");
+    CHECK_INT(live_int(&l, "first"), 3 + 2 + 1);
+    CHECK_INT(kiln_jit_remove(second, &error), KILN_REFUSED);
+    CHECK_CONTAINS(kiln_error_message(error), "first.c");
+    kiln_error_destroy(error);
+    CHECK_INT(kiln_jit_remove(image, &error), KILN_REFUSED);
+    kiln_error_destroy(error);
+    CHECK_INT(kiln_jit_remove(first, &error), KILN_REFUSED);
+    kiln_error_destroy(error);
+    live_end(&l);
+}
+
 static int ends[8], end_count;
 static void end(int what)
 {

@@ -2,7 +2,6 @@
 #include "live.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,80 +254,7 @@ TEST(symbols_are_listed)
     live_end(&l);
 }
 
-/* A thread that has used a thread_local owes it its destructor. */
-static atomic_int stage;
 static live *shared;
-static void *use_and_wait(void *data)
-{
-    (void)data;
-    int r = live_int(shared, "use");
-    stage = 1;
-    while (stage != 2)
-        sched_yield();
-    return (void *)(long)r;
-}
-
-static int destroyed;
-static void note_destroyed(void)
-{
-    destroyed++;
-}
-
-static kiln_jit_code *add_owing(live *l, kiln_output_kind kind)
-{
-    kiln_error *error;
-    const kiln_jit_symbol symbol = {"note", (const void *)(uintptr_t)note_destroyed};
-    CHECK_STATUS(kiln_jit_add_symbols(l->dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
-    return live_add(l, kind, "a.cpp",
-                    "extern \"C\" void note(); struct S { int v = 3; ~S() { note(); } };\n"
-                    "static thread_local S s; extern \"C\" int use() { return s.v++; }");
-}
-
-TEST(a_thread_owes_a_destructor)
-{
-    live l;
-    kiln_error *error;
-    pthread_t thread;
-    live_begin(&l);
-    shared = &l;
-    size_t before = kiln_jit_memory_bytes(l.jit);
-    kiln_jit_code *code = add_owing(&l, KILN_OUTPUT_BITCODE);
-    pthread_create(&thread, NULL, use_and_wait, NULL);
-    while (stage != 1)
-        sched_yield();
-    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
-    live_fails(l.dylib, "use", KILN_NOT_FOUND);
-    CHECK(kiln_jit_memory_bytes(l.jit) > before);
-    CHECK_INT(destroyed, 0);
-    stage = 2;
-    pthread_join(thread, NULL);
-    CHECK_INT(destroyed, 1);
-    live_fails(l.dylib, "use", KILN_NOT_FOUND);
-    CHECK_INT(kiln_jit_memory_bytes(l.jit), before);
-    live_end(&l);
-}
-
-/* An object with native thread-locals is an image, which libc itself keeps until then. */
-TEST(a_thread_owes_a_destructor_of_an_image)
-{
-    live l;
-    kiln_error *error;
-    pthread_t thread;
-    live_begin(&l);
-    shared = &l;
-    kiln_jit_code *code = add_owing(&l, KILN_OUTPUT_OBJECT);
-    pthread_create(&thread, NULL, use_and_wait, NULL);
-    while (stage != 1)
-        sched_yield();
-    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
-    live_fails(l.dylib, "use", KILN_NOT_FOUND);
-    CHECK_INT(destroyed, 0);
-    stage = 2;
-    pthread_join(thread, NULL);
-    CHECK_INT(destroyed, 1);
-    live_end(&l);
-}
-
 enum { threads = 4, rounds = 40 };
 static made inputs[threads];
 
@@ -410,30 +336,4 @@ TEST(a_clash_of_a_member_is_mended)
     CHECK_STATUS(kiln_jit_remove(other, &error), KILN_OK, &error);
     CHECK_INT(live_int(&l, "foo"), 1);
     live_end(&l);
-}
-
-/* A session may end while this thread owes a destructor to code of it. */
-TEST(a_session_ends_while_a_destructor_is_owed)
-{
-    static int ended;
-    const kiln_load_options options = {.size = sizeof options, .engine = "jit"};
-    for (int is_closed = 0; is_closed < 2; is_closed++) {
-        kiln_session *session = session_create(scratch("cache"), NULL);
-        kiln_library *library;
-        kiln_error *error;
-        static const char text[] =
-            "extern \"C\" int ended; struct S { int n = 3; ~S() { ended++; } };\n"
-            "thread_local S s; extern \"C\" int use() { return s.n; }";
-        kiln_spec *spec = kiln_spec_create("owes");
-        kiln_spec_add_memory_source(spec, "o.cpp", text, sizeof text - 1, NULL);
-        kiln_spec_add_host_symbol(spec, "ended", &ended);
-        CHECK_STATUS(kiln_library_load_spec(session, spec, &options, &library, &error), KILN_OK,
-                     &error);
-        int (*use)(void) = (int (*)(void))kiln_library_function(library, "use", &error);
-        CHECK_INT(use(), 3);
-        if (is_closed)
-            CHECK_INT(kiln_library_close(library), KILN_PENDING);
-        kiln_session_destroy(session);
-        kiln_spec_destroy(spec);
-    }
 }

@@ -13,6 +13,7 @@ EXPORTED void on_unload(void);
 EXPORTED void step(void);
 EXPORTED int meet(int which);
 EXPORTED int destroyed_late(void);
+EXPORTED void on_archive_end(void);
 EXPORTED void load_own(void);
 
 static live *shared;
@@ -212,6 +213,55 @@ TEST(what_is_being_removed_is_lent_to_nobody)
                                     &leaving, &error),
                  KILN_OK, &error);
     CHECK_INT(live_int(&l, "user"), 4);
+    live_end(&l);
+}
+
+/* A member of an archive that is being removed, and was not needed until then. */
+static void *use_new_member(void *unused)
+{
+    (void)unused;
+    CHECK_CONTAINS(live_fails(shared->dylib, "user", KILN_BIND), "being removed");
+    return (void *)1;
+}
+
+void on_archive_end(void)
+{
+    if (stage++ == 0)
+        looked_up = join(start(use_new_member, NULL));
+}
+
+TEST(what_was_not_linked_before_is_not_lent_either)
+{
+    static const struct {
+        const char *path, *text;
+    } members[] = {{"first.c", "void on_archive_end(void); int first(void) { return 3; }\n"
+                               "__attribute__((destructor)) static void d(void)"
+                               " { on_archive_end(); }\n"},
+                   {"second.c", "int second(void) { return 4; }"}};
+    const kiln_compile_options archive = {.size = sizeof archive, .kind = KILN_OUTPUT_ARCHIVE};
+    live l;
+    kiln_error *error;
+    kiln_jit_code *code;
+    kiln_outputs *outputs;
+    kiln_output output = {.size = sizeof output};
+    live_begin(&l);
+    shared = &l;
+    kiln_spec *spec = kiln_spec_create("members");
+    for (int i = 0; i < 2; i++)
+        kiln_spec_add_memory_source(spec, members[i].path, members[i].text, strlen(members[i].text),
+                                    NULL);
+    CHECK_STATUS(kiln_compile(l.session, spec, &archive, &outputs, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_outputs_get(outputs, 0, &output), KILN_OK, NULL);
+    CHECK_STATUS(
+        kiln_jit_add_bytes(l.dylib, "members.a", output.bytes, output.size_bytes, &code, &error),
+        KILN_OK, &error);
+    live_add(&l, KILN_OUTPUT_OBJECT, "user.c",
+             "int second(void); int user(void) { return second(); }");
+    CHECK_INT(live_int(&l, "first"), 3);
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+    CHECK_INT(looked_up, 1);
+    kiln_outputs_destroy(outputs);
+    kiln_spec_destroy(spec);
     live_end(&l);
 }
 
