@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/session.h"
+#include "api/thread_waits.h"
 #include "base/path.h"
 #include "base/text.h"
 #include "os/os.h"
@@ -199,6 +200,9 @@ jit_host jit_host_of(kiln_jit *jit)
                       .library_symbol = library_symbol,
                       .close_library = close_library,
                       .has_left = has_left,
+                      .wait_begin = thread_wait_begin,
+                      .wait_end = thread_wait_end,
+                      .wait_over = thread_wait_over,
                       .call_failed = call_failed,
                       .object_event = jit->object_callback ? tell_object : NULL};
 }

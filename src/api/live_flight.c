@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/live_library.h"
+#include "api/thread_waits.h"
 
 static kiln_library *find_library(kiln_session *session, const char *id)
 {
@@ -21,30 +22,6 @@ static struct live_flight *find_flight(kiln_session *session, const char *id)
     return found;
 }
 
-/* What a thread waits for, or NULL. */
-static const struct live_flight *awaited_by(const kiln_session *session, pthread_t thread)
-{
-    for (const struct live_flight *flight = session->live_flights; flight; flight = flight->next)
-        if (flight->awaits && pthread_equal(flight->maker, thread))
-            return flight->awaits;
-    return NULL;
-}
-
-static bool leads_to_caller(const kiln_session *session, const struct live_flight *flight)
-{
-    while (flight && !pthread_equal(flight->maker, pthread_self()))
-        flight = awaited_by(session, flight->maker);
-    return flight != NULL;
-}
-
-/* The caller's own flights, which its constructors are a part of, wait with it. */
-static void set_awaited(kiln_session *session, const struct live_flight *awaited)
-{
-    for (struct live_flight *flight = session->live_flights; flight; flight = flight->next)
-        if (pthread_equal(flight->maker, pthread_self()))
-            flight->awaits = awaited;
-}
-
 kiln_status live_flight_begin(kiln_session *session, const char *id, struct live_flight *flight,
                               kiln_library **found, kiln_error **error)
 {
@@ -59,14 +36,13 @@ kiln_status live_flight_begin(kiln_session *session, const char *id, struct live
             session->live_flights = flight;
             break;
         }
-        if (leads_to_caller(session, other)) {
+        if (!thread_wait_begin(other->maker, other)) {
             status = error_set(error, KILN_CYCLE, KILN_PHASE_BIND,
                                "its own constructors load it, or those of what it waits for");
             break;
         }
-        set_awaited(session, other);
         pthread_cond_wait(&session->flights_changed, &session->mutex);
-        set_awaited(session, NULL);
+        thread_wait_end();
     }
     if (*found)
         (*found)->references++;
@@ -82,9 +58,7 @@ void live_flight_end(kiln_session *session, struct live_flight *flight)
             *link = flight->next;
             break;
         }
-    for (struct live_flight *other = session->live_flights; other; other = other->next)
-        if (other->awaits == flight)
-            other->awaits = NULL;
+    thread_wait_over(flight);
     pthread_cond_broadcast(&session->flights_changed);
     pthread_mutex_unlock(&session->mutex);
 }

@@ -6,6 +6,7 @@
 #include "api/load_calls.h"
 #include "api/reload_calls.h"
 #include "api/session.h"
+#include "api/thread_waits.h"
 #include "os/os.h"
 #include "reload/patch.h"
 
@@ -25,10 +26,12 @@ static void before_fork(void)
     lending_before_fork();
     patch_before_fork();
     os_guard_before_fork();
+    thread_waits_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
+    thread_waits_after_fork(false);
     os_guard_after_fork(false);
     patch_after_fork();
     lending_after_fork();
@@ -44,6 +47,7 @@ static void after_fork_in_parent(void)
 /* The flights' threads do not exist here; nobody waits for them either. */
 static void after_fork_in_child(void)
 {
+    thread_waits_after_fork(true);
     os_guard_after_fork(true);
     patch_after_fork();
     lending_after_fork();

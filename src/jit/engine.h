@@ -204,8 +204,7 @@ class Engine : public LinkObserver
     // Wait until other threads have initialised what has the address and what that needs. but: code for
     // which not to wait, or NULL.
     void await_initialised(const void *address, const jit_code *but);
-    bool waits_for_this_thread(std::thread::id other) const;
-    std::thread::id runner_of(const void *address, const jit_code *but) const;
+    bool begin_to_wait(const void *address, const jit_code *but) const;
     std::string reason_to_stay(llvm::ArrayRef<jit_code *> family);
     kiln_status remove_one(jit_code &code, std::unique_lock<CountedMutex> &lock);
     void take_back_weak_data(const jit_code &gone);
@@ -235,8 +234,7 @@ class Engine : public LinkObserver
     const jit_config config_;
     CountedMutex link_mutex_; // guards all that follows, and links
     std::condition_variable_any has_run_;
-    std::map<std::thread::id, unsigned> running_;        // how many objects each has claimed
-    std::map<std::thread::id, std::thread::id> waiting_; // for whom
+    std::map<pthread_t, unsigned> running_; // how many objects each has claimed
     std::unique_ptr<Slab> slab_;
     std::unique_ptr<llvm::TargetMachine> machine_;
     std::unique_ptr<llvm::TargetMachine> lazy_machines_[4]; // by level

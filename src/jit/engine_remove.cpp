@@ -52,7 +52,7 @@ std::string Engine::reason_to_stay(ArrayRef<jit_code *> family)
         return "'" + name + "' is in use: this thread is running it";
     if (any_of(family, [](jit_code *member) {
             return any_of(member->linked,
-                          [](const auto &linked) { return linked->runner != std::thread::id(); });
+                          [](const auto &linked) { return linked->runner.has_value(); });
         }))
         return "'" + name + "' is in use: a thread is running its constructors";
     return any_of(family, [](jit_code *member) { return member->leaves_with != nullptr; })

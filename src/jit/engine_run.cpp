@@ -76,8 +76,8 @@ std::vector<Linked *> Engine::take_pending()
     }
     for (Linked *linked : order) {
         linked->is_initialised = true;
-        linked->runner = std::this_thread::get_id();
-        running_[linked->runner]++;
+        linked->runner = pthread_self();
+        running_[*linked->runner]++;
     }
     return order;
 }
@@ -88,25 +88,18 @@ void Engine::initialise(ArrayRef<Linked *> order)
         await_initialised(linked->begin, nullptr);
         runtime_initialise(*linked);
         std::lock_guard lock(link_mutex_);
-        linked->runner = {};
-        auto own = running_.find(std::this_thread::get_id());
+        linked->runner.reset();
+        config_.host.wait_over(linked);
+        auto own = running_.find(pthread_self());
         if (--own->second == 0)
             running_.erase(own);
         has_run_.notify_all();
     }
 }
 
-bool Engine::waits_for_this_thread(std::thread::id other) const
-{
-    for (auto waiting = waiting_.find(other); waiting != waiting_.end();
-         waiting = waiting_.find(waiting->second))
-        if (waiting->second == std::this_thread::get_id())
-            return true;
-    return false;
-}
-
-// A thread to wait for, which initialises what is at the address or what that needs.
-std::thread::id Engine::runner_of(const void *address, const jit_code *but) const
+// For a thread that initialises what is at the address or what that needs; false: there is none for which
+// to wait.
+bool Engine::begin_to_wait(const void *address, const jit_code *but) const
 {
     std::set<const Linked *> known;
     std::vector<const Linked *> left;
@@ -114,33 +107,27 @@ std::thread::id Engine::runner_of(const void *address, const jit_code *but) cons
         if (linked && known.insert(linked).second)
             left.push_back(linked);
     };
-    if (running_.size() > running_.count(std::this_thread::get_id()))
+    if (running_.size() > running_.count(pthread_self()))
         visit_owners(address, [&](jit_code &, Linked *linked) { add(linked); });
     while (!left.empty()) {
         const Linked *linked = left.back();
         left.pop_back();
-        bool is_others = linked->runner != std::thread::id() &&
-                         linked->runner != std::this_thread::get_id() &&
-                         !(but && linked->traces == but->traces.get());
-        if (is_others && !waits_for_this_thread(linked->runner))
-            return linked->runner;
+        bool is_skipped = but && linked->traces == but->traces.get();
+        if (linked->runner && !is_skipped && config_.host.wait_begin(*linked->runner, linked))
+            return true;
         for (const Linked *needed : linked->needs)
             add(needed);
     }
-    return {};
+    return false;
 }
 
 void Engine::await_initialised(const void *address, const jit_code *but)
 {
     std::unique_lock lock(link_mutex_);
     // Within a link of this thread's others could not go on while it waits.
-    while (link_mutex_.level() == 1) {
-        std::thread::id runner = runner_of(address, but);
-        if (runner == std::thread::id())
-            return;
-        waiting_[std::this_thread::get_id()] = runner;
+    while (link_mutex_.level() == 1 && begin_to_wait(address, but)) {
         has_run_.wait(lock);
-        waiting_.erase(std::this_thread::get_id());
+        config_.host.wait_end();
     }
 }
 

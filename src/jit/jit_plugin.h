@@ -8,6 +8,7 @@
 #ifndef KILN_JIT_JIT_PLUGIN_H
 #define KILN_JIT_JIT_PLUGIN_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +52,10 @@ typedef struct jit_host {
     /* An object was linked into memory, or is about to leave it. size: in bytes. NULL: nobody asks. */
     void (*object_event)(void *data, const char *name, const void *begin, size_t size,
                          bool removed);
+    /* thread_waits.h: the caller waits for a thread that runs constructors, until `what`. */
+    bool (*wait_begin)(pthread_t awaited, const void *what);
+    void (*wait_end)(void);
+    void (*wait_over)(const void *what);
     /* A function that was to be compiled at its first call could not be: never returns, or returns the
      * address that the call goes to instead. */
     void *(*call_failed)(void *data, const char *function, const char *message);

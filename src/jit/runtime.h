@@ -16,7 +16,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <thread>
+#include <optional>
+#include <pthread.h>
 #include <vector>
 
 namespace kiln
@@ -43,7 +44,7 @@ struct Linked {
     const void *begin = nullptr, *end = nullptr; // of its code and data
     std::unique_ptr<DebugObject> debug;          // NULL: it has no debug information
     bool is_initialised = false;                 // or its runner is about to
-    std::thread::id runner;                      // who runs its initialisers; no thread: nobody
+    std::optional<pthread_t> runner;             // the thread that runs its initialisers
     bool is_settled = false;                     // so is all that it needs
 
     bool refers_to(llvm::ArrayRef<Range> ranges) const; // to something within one of them

@@ -15,6 +15,7 @@ EXPORTED int meet(int which);
 EXPORTED int destroyed_late(void);
 EXPORTED void on_archive_end(void);
 EXPORTED void load_own(void);
+EXPORTED int meet_library(int which);
 
 static live *shared;
 static atomic_int stage;
@@ -128,6 +129,7 @@ TEST(a_thread_waits_for_constructors)
 }
 
 static const char *others[2];
+static kiln_jit_dylib *other_dylibs[2];
 static atomic_int arrived;
 
 /* Each of two constructors looks for what the other one's thread is initialising. */
@@ -137,24 +139,47 @@ int meet(int which)
     arrived++;
     while (arrived < 2)
         sched_yield();
-    return kiln_jit_function(shared->dylib, others[which], &error) != NULL;
+    return kiln_jit_function(other_dylibs[which], others[which], &error) != NULL;
+}
+
+static void *look_up_in(void *which)
+{
+    int number = (int)(long)which;
+    return (void *)(long)live_int_of(other_dylibs[!number], others[!number]);
+}
+
+/* dylibs: where "a" is, and "b". */
+static void meet_in(live *const *places)
+{
+    others[0] = "b", others[1] = "a";
+    for (int i = 0; i < 2; i++) {
+        other_dylibs[i] = places[!i]->dylib;
+        live_add(places[i], KILN_OUTPUT_OBJECT, text_of("%s.c", others[!i]),
+                 text_of("int meet(int); static int n;\n"
+                         "__attribute__((constructor)) static void c(void) { n = meet(%d); }\n"
+                         "int %s(void) { return n; }",
+                         i, others[!i]));
+    }
+    pthread_t first = start(look_up_in, (void *)0), second = start(look_up_in, (void *)1);
+    CHECK_INT(join(first), 1);
+    CHECK_INT(join(second), 1);
 }
 
 TEST(constructors_that_wait_for_each_other)
 {
     live l;
     live_begin(&l);
-    shared = &l;
-    others[0] = "b", others[1] = "a";
-    for (int i = 0; i < 2; i++)
-        live_add(&l, KILN_OUTPUT_OBJECT, text_of("%s.c", others[!i]),
-                 text_of("int meet(int); static int n;\n"
-                         "__attribute__((constructor)) static void c(void) { n = meet(%d); }\n"
-                         "int %s(void) { return n; }",
-                         i, others[!i]));
-    pthread_t first = start(look_up, "a"), second = start(look_up, "b");
-    CHECK_INT(join(first), 1);
-    CHECK_INT(join(second), 1);
+    meet_in((live *[]){&l, &l});
+    live_end(&l);
+}
+
+TEST(constructors_of_two_jits_that_wait_for_each_other)
+{
+    live l, m;
+    live_begin(&l);
+    live_begin(&m);
+    meet_in((live *[]){&l, &m});
+    live_end(&m);
     live_end(&l);
 }
 
@@ -343,6 +368,58 @@ TEST(threads_load_one_live_library)
         kiln_library_close(libraries[i]);
     kiln_spec_destroy(spec);
     kiln_session_destroy(session);
+}
+
+/* A constructor loads a live library, which another thread makes, and whose constructor looks up what the
+ * first one belongs to. */
+static kiln_spec *met_spec;
+int meet_library(int which)
+{
+    kiln_error *error;
+    kiln_library *library = NULL;
+    const kiln_load_options live = {.size = sizeof live, .engine = "jit"};
+    arrived++;
+    while (arrived < 2)
+        sched_yield();
+    if (which)
+        return kiln_jit_function(shared->dylib, "a", &error) != NULL;
+    /* Who comes second does not wait: the library's constructor goes on, or this load is told. */
+    kiln_status status = kiln_library_load_spec(session, met_spec, &live, &library, &error);
+    if (status == KILN_CYCLE)
+        kiln_error_destroy(error);
+    else
+        CHECK_STATUS(status, KILN_OK, &error);
+    kiln_library_close(library);
+    return 1;
+}
+
+TEST(a_constructor_and_a_live_library_that_wait_for_each_other)
+{
+    static const char source[] =
+        "int meet_library(int); static int n;\n"
+        "__attribute__((constructor)) static void c(void) { n = meet_library(1); }\n"
+        "int run(void) { return n; }";
+    live l;
+    live_begin(&l);
+    shared = &l;
+    session = l.session;
+    met_spec = kiln_spec_create("met");
+    kiln_spec_add_memory_source(met_spec, "met.c", source, strlen(source), NULL);
+    live_add(&l, KILN_OUTPUT_OBJECT, "a.c",
+             "int meet_library(int); static int n;\n"
+             "__attribute__((constructor)) static void c(void) { n = meet_library(0); }\n"
+             "int a(void) { return n; }");
+    stage = 1;
+    pthread_t maker = start(load, met_spec), user = start(look_up, "a");
+    void *library;
+    pthread_join(maker, &library);
+    CHECK_INT(join(user), 1);
+    kiln_error *error;
+    int (*run)(void) = (int (*)(void))kiln_library_function(library, "run", &error);
+    CHECK_INT(run(), 1);
+    kiln_library_close(library);
+    kiln_spec_destroy(met_spec);
+    live_end(&l);
 }
 
 static kiln_spec *own_spec;

@@ -388,18 +388,18 @@ static kiln_status run_cache(world *w, kiln_error **error)
 }
 
 static const scenario scenarios[] = {
-    {"spec", run_spec, KILN_OK, false, 0},
-    {"parse", run_parse, KILN_OK, false, 0},
-    {"session", run_session, KILN_OK, true, 0},
-    {"hit", run_hit, KILN_OK, true, 0},
-    {"publish", run_publish, KILN_OK, true, 150},
-    {"publish-units", run_publish_units, KILN_OK, true, 100},
-    {"without-cache", run_publish_units, KILN_OK, false, 100},
-    {"compile-error", run_compile_error, KILN_COMPILE, true, 100},
-    {"begun", run_begun, KILN_OK, true, 200},
-    {"compile", run_compile, KILN_OK, true, 100},
-    {"cache", run_cache, KILN_OK, true, 200},
-    {"reload", run_reload, KILN_OK, true, 120, .compiles = true},
+    {"spec", run_spec, KILN_OK, false, 0, false},
+    {"parse", run_parse, KILN_OK, false, 0, false},
+    {"session", run_session, KILN_OK, true, 0, false},
+    {"hit", run_hit, KILN_OK, true, 0, false},
+    {"publish", run_publish, KILN_OK, true, 150, false},
+    {"publish-units", run_publish_units, KILN_OK, true, 100, false},
+    {"without-cache", run_publish_units, KILN_OK, false, 100, false},
+    {"compile-error", run_compile_error, KILN_COMPILE, true, 100, false},
+    {"begun", run_begun, KILN_OK, true, 200, false},
+    {"compile", run_compile, KILN_OK, true, 100, false},
+    {"cache", run_cache, KILN_OK, true, 200, false},
+    {"reload", run_reload, KILN_OK, true, 120, true},
 };
 
 /* ---- the sweep ---- */
