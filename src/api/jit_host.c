@@ -67,6 +67,20 @@ kiln_status jit_plugin_load(const char *path, const jit_plugin **out, kiln_error
     return status;
 }
 
+void jit_before_fork(void)
+{
+    pthread_mutex_lock(&loading);
+    if (plugin)
+        plugin->before_fork();
+}
+
+void jit_after_fork(bool in_child)
+{
+    if (plugin)
+        plugin->after_fork(in_child);
+    pthread_mutex_unlock(&loading);
+}
+
 const jit_plugin *jit_plugin_loaded(void)
 {
     return plugin;

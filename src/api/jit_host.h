@@ -18,6 +18,9 @@ struct kiln_jit {
 /* The plugin, loaded at the first call and for good. path: NULL: where it lies by default. Errors:
  * UNSUPPORTED, NO_MEMORY. */
 kiln_status jit_plugin_load(const char *path, const jit_plugin **plugin, kiln_error **error);
+/* The fork handlers. Links may load libraries: before those of sessions. */
+void jit_before_fork(void);
+void jit_after_fork(bool in_child);
 /* The plugin, which was loaded. */
 const jit_plugin *jit_plugin_loaded(void);
 

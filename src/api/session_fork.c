@@ -3,6 +3,7 @@
  * The fork waits until no lock of ours is held, so that the child finds every structure whole. The
  * child then drops what belongs to the parent: the connection to the compiler process, and builds
  * that other threads had under way. */
+#include "api/jit_host.h"
 #include "api/load_calls.h"
 #include "api/reload_calls.h"
 #include "api/session.h"
@@ -10,12 +11,14 @@
 #include "os/os.h"
 #include "reload/patch.h"
 
-static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER; /* taken before every other lock */
+static pthread_mutex_t list_mutex =
+    PTHREAD_MUTEX_INITIALIZER; /* taken before all locks but the JITs' */
 static kiln_session *sessions;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void before_fork(void)
 {
+    jit_before_fork();
     pthread_mutex_lock(&list_mutex);
     for (kiln_session *session = sessions; session; session = session->next) {
         pthread_mutex_lock(&session->mutex);
@@ -42,6 +45,7 @@ static void after_fork_in_parent(void)
         pthread_mutex_unlock(&session->mutex);
     }
     pthread_mutex_unlock(&list_mutex);
+    jit_after_fork(false);
 }
 
 /* The flights' threads do not exist here; nobody waits for them either. */
@@ -65,6 +69,7 @@ static void after_fork_in_child(void)
         pthread_mutex_unlock(&session->mutex);
     }
     pthread_mutex_unlock(&list_mutex);
+    jit_after_fork(true);
 }
 
 static void install_handlers(void)

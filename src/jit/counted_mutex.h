@@ -2,6 +2,7 @@
 #pragma once
 
 #include <mutex>
+#include <new>
 
 namespace kiln
 {
@@ -25,6 +26,13 @@ class CountedMutex
     {
         level_--;
         mutex_.unlock();
+    }
+    // In the child of a fork by who has it: that thread has another identity there.
+    void take_over()
+    {
+        new (&mutex_) std::recursive_mutex;
+        for (unsigned i = 0; i < level_; i++)
+            mutex_.lock();
     }
     // For who has it.
     unsigned level() const

@@ -4,8 +4,6 @@
 #include "llvm/ExecutionEngine/JITLink/JITLink.h"
 #include "llvm/Object/ELF.h"
 
-#include <mutex>
-
 // LLVM's definitions; nobody else uses them.
 extern "C" {
 extern jit_descriptor __jit_debug_descriptor;
@@ -17,10 +15,10 @@ namespace kiln
 
 using namespace llvm;
 
+std::mutex debugger_mutex;
+
 namespace
 {
-
-std::mutex descriptor_mutex;
 
 using File = object::ELFFile<object::ELF64LE>;
 using Header = object::ELF64LE::Shdr;
@@ -117,7 +115,7 @@ std::unique_ptr<DebugObject> DebugObject::create(MemoryBufferRef object, jitlink
     return std::unique_ptr<DebugObject>(new DebugObject(std::move(bytes)));
 }
 
-// descriptor_mutex is held.
+// debugger_mutex is held.
 void DebugObject::call_debugger(uint32_t action)
 {
     __jit_debug_descriptor.relevant_entry = &entry_;
@@ -129,7 +127,7 @@ void DebugObject::call_debugger(uint32_t action)
 
 void DebugObject::tell()
 {
-    std::lock_guard<std::mutex> lock(descriptor_mutex);
+    std::lock_guard<std::mutex> lock(debugger_mutex);
     entry_ = {__jit_debug_descriptor.first_entry, nullptr, bytes_->getBufferStart(),
               bytes_->getBufferSize()};
     if (entry_.next_entry)
@@ -143,7 +141,7 @@ DebugObject::~DebugObject()
 {
     if (!is_told_)
         return;
-    std::lock_guard<std::mutex> lock(descriptor_mutex);
+    std::lock_guard<std::mutex> lock(debugger_mutex);
     if (entry_.prev_entry)
         entry_.prev_entry->next_entry = entry_.next_entry;
     else

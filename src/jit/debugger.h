@@ -16,6 +16,8 @@ class LinkGraph;
 namespace kiln
 {
 
+extern std::mutex debugger_mutex; // guards what debuggers are told
+
 class DebugObject
 {
   public:

@@ -21,6 +21,7 @@ Expected<std::unique_ptr<Engine>> Engine::create(const jit_config &config)
     std::unique_ptr<Engine> engine(new Engine(config));
     if (Error error = engine->begin())
         return error;
+    engine->enlist();
     return engine;
 }
 
@@ -74,6 +75,7 @@ Error Engine::begin()
 
 Engine::~Engine()
 {
+    delist();
     if (session_) {
         release_departed();
         settle_references();

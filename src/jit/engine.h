@@ -113,6 +113,14 @@ class Engine : public LinkObserver
     // Whether code whose removal was PENDING is gone by now.
     bool has_departed(const jit_code *code);
     bool is_linking(); // on this thread
+    // The fork handlers, of all engines.
+    static void before_fork();
+    static void after_fork(bool in_child);
+    // To this process, which was forked: of nothing else may be asked then.
+    bool is_lost() const
+    {
+        return is_lost_;
+    }
     void remove_dylib(jit_dylib &dylib);
     llvm::Error link(jit_code &code);
     bool defines(const jit_dylib &dylib, llvm::StringRef name);
@@ -149,6 +157,9 @@ class Engine : public LinkObserver
     explicit Engine(const jit_config &config) : config_(config) {}
 
     llvm::Error begin();
+    void enlist(); // for forks
+    void delist();
+    void forget_other_threads();
     // where: NULL: the dylib's own; what stands behind all other dylibs has no name there.
     jit_code &new_code(jit_dylib &dylib, llvm::StringRef name,
                        llvm::orc::JITDylib *where = nullptr);
@@ -232,6 +243,7 @@ class Engine : public LinkObserver
                 std::unique_ptr<Linked> linked) override;
 
     const jit_config config_;
+    bool is_lost_ = false, is_held_for_fork_ = false;
     CountedMutex link_mutex_; // guards all that follows, and links
     std::condition_variable_any has_run_;
     std::map<pthread_t, unsigned> running_; // how many objects each has claimed

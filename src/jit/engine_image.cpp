@@ -3,8 +3,6 @@
 #include "jit/object_symbols.h"
 #include "jit/refuse.h"
 
-#include "llvm/ADT/StringSet.h"
-
 namespace kiln
 {
 
@@ -23,11 +21,12 @@ static Error read_needs(MemoryBufferRef object, orc::ExecutionSession &session,
                         orc::SymbolLookupSet &needs, std::vector<orc::SymbolStringPtr> &strong,
                         bool &needs_cxx)
 {
-    static const StringSet<> own = {"_GLOBAL_OFFSET_TABLE_", "__dso_handle", "__tls_get_addr"};
+    static constexpr StringLiteral own[] = {"_GLOBAL_OFFSET_TABLE_", "__dso_handle",
+                                            "__tls_get_addr"};
     Error error = visit_object_symbols(object, [&](const ObjectSymbol &symbol) {
         needs_cxx |= symbol.name.starts_with("_Z") || symbol.name.starts_with("__gxx_");
         if (symbol.is_defined || symbol.name.empty() || symbol.is_thread_local ||
-            own.contains(symbol.name))
+            is_contained(own, symbol.name))
             return;
         // The image engine finds what the process has by itself.
         needs.add(session.intern(symbol.name), orc::SymbolLookupFlags::WeaklyReferencedSymbol);

@@ -334,7 +334,8 @@ std::string Engine::make_lazy(LazyModule &module, size_t index, LazyPlace place,
 void *Engine::resolve_lazy(LazyModule &module, size_t index, LazyPlace place)
 {
     void **slot, *address;
-    std::string problem = make_lazy(module, index, place, slot, address);
+    std::string problem =
+        is_lost_ ? lost_text.str() : make_lazy(module, index, place, slot, address);
     if (!problem.empty())
         return config_.host.call_failed(config_.host.data, module.display_name(index).c_str(),
                                         problem.c_str());

@@ -11,6 +11,11 @@
 namespace kiln
 {
 
+// Why an engine that a fork has lost does nothing.
+constexpr llvm::StringLiteral lost_text = "this process was forked while another thread was "
+                                          "linking in this JIT, which can be used in its "
+                                          "parent alone";
+
 // What was reported while something was linked.
 struct Reports {
     std::string text;              // one error a line

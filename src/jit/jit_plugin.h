@@ -141,6 +141,10 @@ typedef struct jit_plugin {
                          void *data, kiln_error **error);
     void *(*host_data)(jit_dylib *dylib); /* jit_host.data */
     size_t (*memory)(jit_engine *engine); /* bytes that code and data take */
+    /* The fork handlers, of all engines. In a child, functions fail with UNSUPPORTED for an engine in
+     * which another thread was linking, remove_anyway with PENDING, and destroy leaves it. */
+    void (*before_fork)(void);
+    void (*after_fork)(bool in_child);
 } jit_plugin;
 
 #ifdef __cplusplus

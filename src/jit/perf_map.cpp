@@ -5,15 +5,15 @@
 
 #include <cstdio>
 #include <fcntl.h>
-#include <mutex>
 #include <unistd.h>
 
 namespace kiln
 {
+
+std::mutex perf_map_mutex;
+
 namespace
 {
-
-std::mutex mutex; // guards the file
 
 // Anybody can put something else there: a link is not followed, and nothing that exists is truncated.
 FILE *open_map()
@@ -28,7 +28,7 @@ FILE *open_map()
 
 void perf_map_add(llvm::jitlink::LinkGraph &graph)
 {
-    std::lock_guard<std::mutex> lock(mutex);
+    std::lock_guard<std::mutex> lock(perf_map_mutex);
     FILE *map = open_map();
     if (!map)
         return;

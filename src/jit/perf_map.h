@@ -3,8 +3,12 @@
 
 #include "llvm/ExecutionEngine/JITLink/JITLink.h"
 
+#include <mutex>
+
 namespace kiln
 {
+
+extern std::mutex perf_map_mutex; // guards the file
 
 // Add the functions of a linked graph. What cannot be written is left out. Any thread.
 void perf_map_add(llvm::jitlink::LinkGraph &graph);

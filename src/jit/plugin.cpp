@@ -26,6 +26,14 @@ kiln_status fail(kiln::Engine &engine, Error error, kiln_phase phase, kiln_error
     return status;
 }
 
+// Why the engine can do nothing; OK otherwise.
+kiln_status check(kiln::Engine &engine, kiln_error **error)
+{
+    return engine.is_lost() ? engine.host().fail(error, KILN_UNSUPPORTED, KILN_PHASE_BIND,
+                                                 kiln::lost_text.data())
+                            : KILN_OK;
+}
+
 // ---- the functions ----
 
 kiln_status create(const jit_config *config, jit_engine **out, kiln_error **error)
@@ -46,11 +54,16 @@ kiln_status create(const jit_config *config, jit_engine **out, kiln_error **erro
 
 void destroy(jit_engine *engine)
 {
+    // What a fork has lost is in the middle of something.
+    if (engine->engine->is_lost())
+        (void)engine->engine.release();
     delete engine;
 }
 
 kiln_status add_dylib(jit_engine *engine, const char *name, jit_dylib **dylib, kiln_error **error)
 {
+    if (kiln_status status = check(*engine->engine, error))
+        return status;
     auto made = engine->engine->add_dylib(name);
     if (!made)
         return fail(*engine->engine, made.takeError(), KILN_PHASE_SPEC, error);
@@ -61,12 +74,18 @@ kiln_status add_dylib(jit_engine *engine, const char *name, jit_dylib **dylib, k
 kiln_status set_search_order(jit_dylib *dylib, jit_dylib *const *order, size_t count,
                              kiln_error **error)
 {
+    if (kiln_status status = check(*dylib->engine, error))
+        return status;
     Error failed = dylib->engine->set_search_order(*dylib, {order, count});
     return failed ? fail(*dylib->engine, std::move(failed), KILN_PHASE_SPEC, error) : KILN_OK;
 }
 
-kiln_status give(jit_dylib *dylib, Expected<jit_code *> made, jit_code **code, kiln_error **error)
+template <typename Make>
+kiln_status give(jit_dylib *dylib, Make make, jit_code **code, kiln_error **error)
 {
+    if (kiln_status status = check(*dylib->engine, error))
+        return status;
+    Expected<jit_code *> made = make(*dylib->engine);
     if (!made)
         return fail(*dylib->engine, made.takeError(), KILN_PHASE_BIND, error);
     *code = *made;
@@ -75,38 +94,52 @@ kiln_status give(jit_dylib *dylib, Expected<jit_code *> made, jit_code **code, k
 
 kiln_status add(jit_dylib *dylib, const jit_input *input, jit_code **code, kiln_error **error)
 {
-    return give(dylib, dylib->engine->add(*dylib, *input), code, error);
+    return give(
+        dylib, [&](kiln::Engine &engine) { return engine.add(*dylib, *input); }, code, error);
 }
 
 kiln_status add_shared_library(jit_dylib *dylib, const char *path, jit_code **code,
                                kiln_error **error)
 {
-    return give(dylib, dylib->engine->add_shared_library(*dylib, path), code, error);
+    return give(
+        dylib, [&](kiln::Engine &engine) { return engine.add_shared_library(*dylib, path); }, code,
+        error);
 }
 
 kiln_status add_process(jit_dylib *dylib, jit_code **code, kiln_error **error)
 {
-    return give(dylib, dylib->engine->add_process(*dylib), code, error);
+    return give(
+        dylib, [&](kiln::Engine &engine) { return engine.add_process(*dylib); }, code, error);
 }
 
 kiln_status add_library_path(jit_dylib *dylib, const char *const *directories, size_t count,
                              jit_code **code, kiln_error **error)
 {
-    return give(dylib, dylib->engine->add_library_path(*dylib, {directories, directories + count}),
-                code, error);
+    return give(
+        dylib,
+        [&](kiln::Engine &engine) {
+            return engine.add_library_path(*dylib, {directories, directories + count});
+        },
+        code, error);
 }
 
 kiln_status add_library(jit_dylib *dylib, const char *name, void *library, jit_code **code,
                         kiln_error **error)
 {
-    return give(dylib, dylib->engine->add_library(*dylib, name, library), code, error);
+    return give(
+        dylib, [&](kiln::Engine &engine) { return engine.add_library(*dylib, name, library); },
+        code, error);
 }
 
 kiln_status add_symbols(jit_dylib *dylib, const char *name, const jit_symbol *symbols, size_t count,
                         bool last, jit_code **code, kiln_error **error)
 {
-    return give(dylib, dylib->engine->add_symbols(*dylib, name, {symbols, count}, last), code,
-                error);
+    return give(
+        dylib,
+        [&](kiln::Engine &engine) {
+            return engine.add_symbols(*dylib, name, {symbols, count}, last);
+        },
+        code, error);
 }
 
 kiln_status add_promise(jit_dylib *dylib, const jit_promise *promise, jit_code **code,
@@ -124,9 +157,12 @@ kiln_status add_promise(jit_dylib *dylib, const jit_promise *promise, jit_code *
         return result;
     };
     std::set<std::string> names(promise->symbols, promise->symbols + promise->symbol_count);
-    return give(dylib,
-                dylib->engine->add_promise(*dylib, promise->name, std::move(names), promised), code,
-                error);
+    return give(
+        dylib,
+        [&](kiln::Engine &engine) {
+            return engine.add_promise(*dylib, promise->name, std::move(names), promised);
+        },
+        code, error);
 }
 
 void keep_with(jit_code *promise, jit_code *code)
@@ -138,7 +174,10 @@ kiln_status remove_code(jit_code *code, kiln_error **error)
 {
     kiln::Engine &engine = *code->dylib->engine;
     std::string reason;
-    kiln_status status = engine.remove(*code, reason, /*anyway=*/false);
+    kiln_status status = check(engine, error);
+    if (status != KILN_OK)
+        return status;
+    status = engine.remove(*code, reason, /*anyway=*/false);
     return status == KILN_REFUSED
                ? engine.host().fail(error, status, KILN_PHASE_BIND, reason.c_str())
                : status;
@@ -146,34 +185,38 @@ kiln_status remove_code(jit_code *code, kiln_error **error)
 
 kiln_status remove_anyway(jit_code *code)
 {
+    kiln::Engine &engine = *code->dylib->engine;
     std::string reason;
-    return code->dylib->engine->remove(*code, reason, /*anyway=*/true);
+    return engine.is_lost() ? KILN_PENDING : engine.remove(*code, reason, /*anyway=*/true);
 }
 
 bool has_departed(jit_engine *engine, const jit_code *code)
 {
-    return engine->engine->has_departed(code);
+    return !engine->engine->is_lost() && engine->engine->has_departed(code);
 }
 
 bool is_linking(jit_engine *engine)
 {
-    return engine->engine->is_linking();
+    return !engine->engine->is_lost() && engine->engine->is_linking();
 }
 
 void remove_dylib(jit_dylib *dylib)
 {
-    dylib->engine->remove_dylib(*dylib);
+    if (!dylib->engine->is_lost())
+        dylib->engine->remove_dylib(*dylib);
 }
 
 kiln_status link_code(jit_code *code, kiln_error **error)
 {
+    if (kiln_status status = check(*code->dylib->engine, error))
+        return status;
     Error failed = code->dylib->engine->link(*code);
     return failed ? fail(*code->dylib->engine, std::move(failed), KILN_PHASE_BIND, error) : KILN_OK;
 }
 
 bool lookup_own(jit_dylib *dylib, const char *name, void **address)
 {
-    if (!dylib->engine->defines(*dylib, name))
+    if (dylib->engine->is_lost() || !dylib->engine->defines(*dylib, name))
         return false;
     auto found = dylib->engine->lookup(*dylib, name);
     if (!found) {
@@ -191,6 +234,8 @@ void *thread_local_address(void *control)
 
 kiln_status lookup(jit_dylib *dylib, const char *name, void **address, kiln_error **error)
 {
+    if (kiln_status status = check(*dylib->engine, error))
+        return status;
     auto found = dylib->engine->lookup(*dylib, name);
     if (!found)
         return fail(*dylib->engine, found.takeError(), KILN_PHASE_BIND, error);
@@ -201,8 +246,10 @@ kiln_status lookup(jit_dylib *dylib, const char *name, void **address, kiln_erro
 kiln_status visit(jit_dylib *dylib,
                   bool (*callback)(void *data, const char *name, bool is_function, bool weak,
                                    uint64_t size),
-                  void *data, kiln_error **)
+                  void *data, kiln_error **error)
 {
+    if (kiln_status status = check(*dylib->engine, error))
+        return status;
     dylib->engine->visit(*dylib,
                          [&](const std::string &name, bool is_function, bool weak, uint64_t size) {
                              return callback(data, name.c_str(), is_function, weak, size);
@@ -218,6 +265,16 @@ void *host_data(jit_dylib *dylib)
 size_t memory(jit_engine *engine)
 {
     return engine->engine->memory();
+}
+
+void before_fork()
+{
+    kiln::Engine::before_fork();
+}
+
+void after_fork(bool in_child)
+{
+    kiln::Engine::after_fork(in_child);
 }
 
 const jit_plugin table = {
@@ -246,6 +303,8 @@ const jit_plugin table = {
     .visit = visit,
     .host_data = host_data,
     .memory = memory,
+    .before_fork = before_fork,
+    .after_fork = after_fork,
 };
 
 } // namespace

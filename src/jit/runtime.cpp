@@ -22,6 +22,9 @@ extern char **environ;
 
 namespace kiln
 {
+
+std::mutex runtime_mutex;
+
 namespace
 {
 
@@ -90,8 +93,7 @@ struct ThreadStorage {
 
 pthread_key_t storage_key;
 pthread_once_t storage_once = PTHREAD_ONCE_INIT;
-pthread_mutex_t index_mutex = PTHREAD_MUTEX_INITIALIZER;
-uintptr_t last_index; // guarded by index_mutex
+uintptr_t last_index; // guarded by runtime_mutex
 
 // Destructors of other keys may still want their variables: storage goes in a later round.
 constexpr size_t is_leaving = 1;
@@ -127,13 +129,12 @@ uintptr_t index_of(EmulatedTls *control)
     if (index)
         return index;
     pthread_once(&storage_once, make_key);
-    pthread_mutex_lock(&index_mutex);
+    std::lock_guard lock(runtime_mutex);
     index = control->index;
     if (!index) {
         index = ++last_index;
         __atomic_store_n(&control->index, index, __ATOMIC_RELEASE);
     }
-    pthread_mutex_unlock(&index_mutex);
     return index;
 }
 

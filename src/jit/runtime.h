@@ -16,12 +16,15 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <pthread.h>
 #include <vector>
 
 namespace kiln
 {
+
+extern std::mutex runtime_mutex; // guards numbers of thread-local variables
 
 // What the code of one call leaves behind in the process.
 struct Traces {

@@ -279,10 +279,4 @@ void Slab::free_word(void **word)
     free_words_.push_back(word);
 }
 
-size_t Slab::used() const
-{
-    std::lock_guard<std::mutex> lock(mutex_);
-    return used_;
-}
-
 } // namespace kiln

@@ -7,6 +7,7 @@
 
 #include "llvm/ExecutionEngine/JITLink/JITLinkMemoryManager.h"
 
+#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -35,7 +36,10 @@ class Slab : public llvm::jitlink::JITLinkMemoryManager
     void free_word(void **word);
 
     // Bytes in use.
-    size_t used() const;
+    size_t used() const
+    {
+        return used_;
+    }
     bool contains(const void *address) const
     {
         return address >= base_ && address < static_cast<const char *>(base_) + size_;
@@ -60,9 +64,10 @@ class Slab : public llvm::jitlink::JITLinkMemoryManager
 
     mutable std::mutex mutex_; // guards what follows
     void *base_;
-    size_t size_, page_size_, used_ = 0;
-    char *next_; // where to look first
-    Holes free_; // by address
+    size_t size_, page_size_;
+    std::atomic<size_t> used_ = 0; // to be read by anybody
+    char *next_;                   // where to look first
+    Holes free_;                   // by address
     Pieces finished_;
     std::vector<void **> free_words_;
 };
