@@ -45,6 +45,7 @@ __attribute__((constructor)) void keep_arguments(int count, char **values, char 
 void run_finalisers(void *data)
 {
     auto *linked = static_cast<Linked *>(data);
+    linked->plain_count = 0;
     for (void (*finaliser)() : std::exchange(linked->finalisers, {}))
         finaliser();
 }

@@ -190,6 +190,40 @@ TEST(what_an_image_needs_stays_with_it)
     live_end(&l);
 }
 
+/* A handler that was put off leaves its own thread something to destroy. */
+static const char once_more_text[] =
+    "extern \"C\" void note(const char *);\n"
+    "struct S { int n = 1; ~S() { note(\"thread \"); } }; static thread_local S s;\n"
+    "struct E { ~E() { if (s.n) note(\"user \"); } }; static E e;\n"
+    "extern \"C\" int use() { return s.n; }\n";
+
+static void *call_kiln(void *unused)
+{
+    (void)unused;
+    live_fails(shared->dylib, "use", KILN_NOT_FOUND);
+    CHECK_TEXT(order, "thread user ");
+    return NULL;
+}
+
+TEST(a_handler_leaves_a_destructor)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    size_t before = kiln_jit_memory_bytes(l.jit);
+    add_notes(&l);
+    kiln_jit_code *code = live_add(&l, KILN_OUTPUT_BITCODE, "user.cpp", once_more_text);
+    pthread_t thread = begin_use(&l);
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
+    end_use(thread);
+    CHECK_INT(pthread_create(&thread, NULL, call_kiln, NULL), 0);
+    pthread_join(thread, NULL);
+    CHECK_TEXT(order, "thread user thread ");
+    live_fails(l.dylib, "use", KILN_NOT_FOUND);
+    CHECK_INT(kiln_jit_memory_bytes(l.jit), before);
+    live_end(&l);
+}
+
 /* Functions that are compiled at their first call, which is behind the removal. */
 static kiln_jit_code *add_owing_lazily(live *l)
 {

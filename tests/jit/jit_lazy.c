@@ -120,6 +120,86 @@ TEST(promises_that_become_images)
     live_end(&l);
 }
 
+/* What was lent for a try that failed serves the next one, and goes with the promise. */
+TEST(a_promise_that_clashes_is_tried_again)
+{
+    static int lent = 5;
+    live l;
+    kiln_error *error;
+    kiln_jit_code *code;
+    live_begin(&l);
+    kiln_jit_code *other =
+        live_add(&l, KILN_OUTPUT_OBJECT, "other.c", "int helper(void) { return 1; }");
+    kiln_spec *spec = spec_of_text("one", "s.c",
+                                   "extern int lent; int helper(void) { return 2; } int one(void) "
+                                   "{ return lent + helper(); }");
+    kiln_spec_add_host_symbol(spec, "lent", &lent);
+    const kiln_jit_spec_options options = {.size = sizeof options,
+                                           .symbols = (const char *const[]){"one", NULL}};
+    CHECK_STATUS(kiln_jit_add_spec(l.dylib, spec, &options, &code, &error), KILN_OK, &error);
+    for (int i = 0; i < 2; i++)
+        CHECK_CONTAINS(live_fails(l.dylib, "one", KILN_ALREADY_EXISTS), "helper");
+    CHECK_STATUS(kiln_jit_remove(other, &error), KILN_OK, &error);
+    CHECK_INT(live_int(&l, "one"), 7);
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+    live_fails(l.dylib, "one", KILN_NOT_FOUND);
+    live_fails(l.dylib, "lent", KILN_NOT_FOUND);
+    kiln_spec_destroy(spec);
+    live_end(&l);
+}
+
+/* At its end a promise's code calls functions that were not called before, and uses what it was lent. */
+TEST(a_promise_ends_by_functions_not_called_before)
+{
+    static int ended;
+    live l;
+    kiln_error *error;
+    kiln_jit_code *code;
+    live_begin(&l);
+    kiln_spec *spec = spec_of_text("one", "s.c",
+                                   "extern int ended; void end(int n) { ended += n; }\n"
+                                   "__attribute__((destructor)) static void d(void) { end(3); }\n"
+                                   "int one(void) { return 1; }");
+    kiln_spec_add_host_symbol(spec, "ended", &ended);
+    const kiln_jit_spec_options options = {.size = sizeof options, .lazy_functions = true};
+    CHECK_STATUS(kiln_jit_add_spec(l.dylib, spec, &options, &code, &error), KILN_OK, &error);
+    CHECK_INT(live_int(&l, "one"), 1);
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+    CHECK_INT(ended, 3);
+    kiln_spec_destroy(spec);
+    live_end(&l);
+}
+
+/* What somebody else has added, too, stays when the promise goes. */
+TEST(a_promise_shares_what_it_made)
+{
+    static const char text[] = "int one(void) { return 1; }";
+    const kiln_compile_options how = {
+        .size = sizeof how, .kind = KILN_OUTPUT_OBJECT, .merge = true};
+    live l;
+    kiln_error *error;
+    kiln_jit_code *promise_code, *own;
+    kiln_outputs *outputs;
+    kiln_output output = {.size = sizeof output};
+    live_begin(&l);
+    kiln_spec *spec = spec_of_text("one", "s.c", text);
+    CHECK_STATUS(kiln_jit_add_spec(l.dylib, spec, NULL, &promise_code, &error), KILN_OK, &error);
+    CHECK_INT(live_int(&l, "one"), 1);
+    kiln_spec_add_arguments(spec, KILN_PRIVATE, (const char *const[]){"-femulated-tls", NULL});
+    CHECK_STATUS(kiln_compile(l.session, spec, &how, &outputs, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_outputs_get(outputs, 0, &output), KILN_OK, NULL);
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, text_of("%s#0", output.source), output.bytes,
+                                    output.size_bytes, &own, &error),
+                 KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_remove(promise_code, &error), KILN_OK, &error);
+    CHECK_INT(live_int(&l, "one"), 1);
+    CHECK_STATUS(kiln_jit_remove(own, &error), KILN_OK, &error);
+    live_fails(l.dylib, "one", KILN_NOT_FOUND);
+    kiln_outputs_destroy(outputs);
+    kiln_spec_destroy(spec);
+    live_end(&l);
+}
+
 /* Where nobody says what it defines, it is compiled for a name that nobody else has. */
 TEST(a_promise_without_a_list)
 {

@@ -16,6 +16,10 @@ EXPORTED int destroyed_late(void);
 EXPORTED void on_archive_end(void);
 EXPORTED void load_own(void);
 EXPORTED int meet_library(int which);
+EXPORTED void note_end(const char *name);
+EXPORTED void look_up_in_vain(void);
+EXPORTED void step_once(void);
+EXPORTED void load_slow(void);
 
 static live *shared;
 static atomic_int stage;
@@ -290,6 +294,72 @@ TEST(what_was_not_linked_before_is_not_lent_either)
     live_end(&l);
 }
 
+/* What handlers link of the code that is leaving ends with it. */
+static char order[32];
+void note_end(const char *name)
+{
+    kiln_error *error;
+    strncat(order, name, sizeof order - strlen(order) - 1);
+    if (strcmp(name, "first ") == 0)
+        CHECK(kiln_jit_function(shared->dylib, "second", &error) != NULL);
+}
+
+TEST(what_a_destructor_links_of_its_own_ends_too)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    shared = &l;
+    static const char *const texts[] = {"first", "second"};
+    const kiln_compile_options archive = {.size = sizeof archive, .kind = KILN_OUTPUT_ARCHIVE};
+    kiln_spec *spec = kiln_spec_create("members");
+    for (int i = 0; i < 2; i++) {
+        const char *text =
+            text_of("void note_end(const char *);\n"
+                    "__attribute__((destructor)) static void d(void) { note_end(\"%s \"); }\n"
+                    "int %s(void) { return 3; }",
+                    texts[i], texts[i]);
+        kiln_spec_add_memory_source(spec, text_of("%s.c", texts[i]), text, strlen(text), NULL);
+    }
+    kiln_outputs *outputs;
+    kiln_output output = {.size = sizeof output};
+    kiln_jit_code *code;
+    CHECK_STATUS(kiln_compile(l.session, spec, &archive, &outputs, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_outputs_get(outputs, 0, &output), KILN_OK, NULL);
+    CHECK_STATUS(
+        kiln_jit_add_bytes(l.dylib, "members.a", output.bytes, output.size_bytes, &code, &error),
+        KILN_OK, &error);
+    CHECK_INT(live_int(&l, "first"), 3);
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+    CHECK_TEXT(order, "first second ");
+    live_end(&l);
+    CHECK_TEXT(order, "first second ");
+}
+
+/* Within a link: a constructor of an image, which an object with a thread-local becomes. */
+void look_up_in_vain(void)
+{
+    CHECK_CONTAINS(live_fails(shared->dylib, "lacking", KILN_BIND), "'nowhere'");
+}
+
+TEST(a_look_up_in_vain_within_a_link_is_told_there)
+{
+    live l;
+    live_begin(&l);
+    shared = &l;
+    live_add(&l, KILN_OUTPUT_OBJECT, "lacking.c",
+             "int nowhere(void); int lacking(void) { return nowhere(); }");
+    live_add(&l, KILN_OUTPUT_OBJECT, "image.c",
+             "void look_up_in_vain(void); _Thread_local int own = 2;\n"
+             "__attribute__((constructor)) static void c(void) { look_up_in_vain(); }\n"
+             "int image(void) { return own; }");
+    live_add(&l, KILN_OUTPUT_OBJECT, "run.c",
+             "int image(void); int run(void) { return image() + 1; }");
+    CHECK_INT(live_int(&l, "run"), 3);
+    live_fails(l.dylib, "lacking", KILN_BIND);
+    live_end(&l);
+}
+
 /* A destructor that was put off calls Kiln when it runs at last, which collects once more. */
 int destroyed_late(void)
 {
@@ -420,6 +490,51 @@ TEST(a_constructor_and_a_live_library_that_wait_for_each_other)
     kiln_library_close(library);
     kiln_spec_destroy(met_spec);
     live_end(&l);
+}
+
+/* A constructor within a link does not wait for a library that another thread makes, since that thread
+ * may need the link's end: it makes one of its own. */
+static kiln_spec *slow_spec;
+static atomic_int made_count;
+void step_once(void)
+{
+    if (made_count++ == 0)
+        await(20);
+}
+
+void load_slow(void)
+{
+    stage = 1;
+    kiln_library_close(load(slow_spec));
+    stage = 20;
+}
+
+TEST(a_live_library_within_a_link)
+{
+    static const char slow[] = "void step_once(void); int slow(void) { return 1; }\n"
+                               "__attribute__((constructor)) static void c(void) { step_once(); }";
+    static const char outer[] = "void load_slow(void); static int one(void) { return 1; }\n"
+                                "static int (*resolve(void))(void) { return one; }\n"
+                                "int run(void) __attribute__((ifunc(\"resolve\")));\n"
+                                "__attribute__((constructor)) static void c(void) { load_slow(); }";
+    session = session_create(scratch("cache"), NULL);
+    slow_spec = kiln_spec_create("slow");
+    kiln_spec_add_memory_source(slow_spec, "slow.c", slow, strlen(slow), NULL);
+    kiln_spec *spec = kiln_spec_create("outer");
+    kiln_spec_add_memory_source(spec, "outer.c", outer, strlen(outer), NULL);
+    stage = 1;
+    pthread_t maker = start(load, slow_spec);
+    while (made_count == 0)
+        sched_yield();
+    kiln_library *library = load(spec);
+    void *first;
+    pthread_join(maker, &first);
+    CHECK_INT(made_count, 2);
+    kiln_library_close(library);
+    kiln_library_close(first);
+    kiln_spec_destroy(spec);
+    kiln_spec_destroy(slow_spec);
+    kiln_session_destroy(session);
 }
 
 static kiln_spec *own_spec;
