@@ -181,6 +181,13 @@ static bool has_left(const char *id)
     return !load_is_mapped(id);
 }
 
+static void keep_library(void *library)
+{
+    const kiln_library *kept = library;
+    if (kept->loaded) /* live ones are another engine's code */
+        load_keep(kept->loaded);
+}
+
 static void tell_object(void *data, const char *name, const void *begin, size_t size, bool removed)
 {
     const kiln_jit *jit = data;
@@ -214,6 +221,7 @@ jit_host jit_host_of(kiln_jit *jit)
                       .library_symbol = library_symbol,
                       .close_library = close_library,
                       .has_left = has_left,
+                      .keep_library = keep_library,
                       .wait_begin = thread_wait_begin,
                       .wait_end = thread_wait_end,
                       .wait_over = thread_wait_over,

@@ -1,6 +1,7 @@
 /* session_fork.c - the list of all sessions, and what happens to them when the host forks.
  *
- * The fork waits until no lock of ours is held, so that the child finds every structure whole. The
+ * The fork waits until no lock of ours is held, for those of JITs a second at most (jit/engine_fork.cpp), so
+ * that the child finds every structure whole. The
  * child then drops what belongs to the parent: the connection to the compiler process, and builds
  * that other threads had under way. */
 #include "api/jit_host.h"
@@ -30,10 +31,12 @@ static void before_fork(void)
     patch_before_fork();
     os_guard_before_fork();
     thread_waits_before_fork();
+    load_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
+    load_after_fork();
     thread_waits_after_fork(false);
     os_guard_after_fork(false);
     patch_after_fork();
@@ -51,6 +54,7 @@ static void after_fork_in_parent(void)
 /* The flights' threads do not exist here; nobody waits for them either. */
 static void after_fork_in_child(void)
 {
+    load_after_fork();
     thread_waits_after_fork(true);
     os_guard_after_fork(true);
     patch_after_fork();

@@ -76,37 +76,36 @@ Error Engine::begin()
 Engine::~Engine()
 {
     delist();
-    if (session_) {
-        release_departed();
-        settle_references();
+    if (session_)
+        end_code();
+    std::set<jit_code *> held = find_held();
+    // A thread owes it a destructor, which may need that.
+    for (jit_code *code : held) {
+        hold(*code);
+        for (auto &lazy : code->lazy)
+            lazy->leave();
+        for (void *library : code->libraries)
+            config_.host.keep_library(library);
+        close_libraries(*code);
     }
-    for (auto &code : reverse(code_))
-        runtime_finalise(*code->traces, linked_of(*code));
-    for (auto &code : code_)
-        if (code->is_owed())
-            complete(*code);
-    std::set<const jit_code *> held = find_held();
-    for (auto &code : reverse(code_))
-        if (!held.count(code.get()))
-            close_libraries(*code);
-    held = find_held(); // images, too
+    by_key_.clear(); // what is under way nobody owns
     for (auto &code : code_) {
-        if (held.count(code.get()))
-            hold(*code);
-        else
+        if (!held.count(code.get()))
             for (auto &linked : code->linked)
                 linked->debug.reset();
         remove_generator(*code);
         code->tracker = nullptr;
         code->units.clear(); // their trackers
         code->definitions.clear();
-        code->lazy.clear();
     }
     if (session_)
         report(session_->endSession());
     objects_.reset();
+    for (auto *codes : {&code_, &departed_})
+        for (auto &code : *codes)
+            code->lazy.clear();
     session_.reset();
-    // A thread may still owe a destructor: then code, what it needs, and what counts that, stay for good.
+    // It stays for good, and so does what counts what is owed.
     if (held.empty())
         return;
     (void)slab_.release();
@@ -115,6 +114,44 @@ Engine::~Engine()
         for (auto &code : *codes)
             if (held.count(code.get()))
                 (void)code.release();
+}
+
+// Run handlers, the newest code's first, which may add and remove some; close libraries of what nobody
+// keeps.
+void Engine::end_code()
+{
+    release_departed();
+    settle_references();
+    auto each = [this](auto run) {
+        for (size_t i = code_.size(); i-- > 0;)
+            if (i < code_.size())
+                run(*code_[i]);
+    };
+    // What waits for threads to end would wait too long.
+    std::vector<jit_code *> departed;
+    for (auto &code : departed_) {
+        code->ender = pthread_self();
+        departed.push_back(code.get());
+    }
+    for (jit_code *code : departed)
+        runtime_finalise(*code->traces, linked_of(*code));
+    for (jit_code *code : departed)
+        code->ender.reset();
+    each([this](jit_code &code) { runtime_finalise(*code.traces, linked_of(code)); });
+    // Compiling may bring in what is held then, too.
+    bool goes_on = true;
+    while (std::exchange(goes_on, false))
+        for (jit_code *code : find_held())
+            if (!is_whole(*code)) {
+                complete(*code);
+                settle_references();
+                goes_on = true;
+            }
+    // An image that cannot leave holds what it needs.
+    each([this](jit_code &code) {
+        if (!code.libraries.empty() && !find_held().count(&code))
+            close_libraries(code);
+    });
 }
 
 void Engine::report(Error error)
@@ -189,25 +226,24 @@ bool Engine::defines(const jit_dylib &dylib, StringRef name)
 {
     std::lock_guard lock(link_mutex_);
     return any_of(code_, [&](const auto &code) {
-        return code->dylib == &dylib && code->symbols.count(name.str());
+        return code->dylib == &dylib &&
+               (code->symbols.count(name.str()) || code->offers.count(name.str()));
     });
 }
 
 void Engine::visit(jit_dylib &dylib,
                    function_ref<bool(const std::string &, bool, bool, uint64_t)> visit)
 {
-    struct Kind {
-        bool is_function, is_weak;
-        uint64_t size;
-    };
-    std::map<std::string, Kind> all;
+    std::map<std::string, jit_code::Offer> all;
     {
         std::lock_guard lock(link_mutex_);
-        for (const auto &code : code_)
-            if (code->dylib == &dylib)
-                for (const auto &[name, is_function] : code->symbols)
-                    all[name] = {is_function, code->weak.count(name) != 0,
-                                 code->sizes.lookup(name)};
+        for (const auto &code : code_) {
+            if (code->dylib != &dylib)
+                continue;
+            for (const auto &[name, is_function] : code->symbols)
+                all[name] = {is_function, code->weak.count(name) != 0, code->sizes.lookup(name)};
+            all.insert(code->offers.begin(), code->offers.end());
+        }
     }
     for (const auto &[name, kind] : all)
         if (!visit(name, kind.is_function, kind.is_weak, kind.size))

@@ -55,6 +55,12 @@ struct jit_code {
     llvm::orc::DefinitionGenerator *generator = nullptr;
     llvm::orc::JITDylib *generator_dylib = nullptr;
     std::map<std::string, bool> symbols; // that it defines, or can; whether it is a function
+    struct Offer {
+        bool is_function, is_weak;
+        uint64_t size;
+    };
+    std::map<std::string, Offer>
+        offers; // of an archive, what members define that were not needed yet
     std::set<std::string> weak;
     llvm::StringMap<uint64_t> sizes; // of symbols, in bytes
     // All that its units define, those that only run constructors too.
@@ -66,7 +72,7 @@ struct jit_code {
     std::vector<void *> libraries;                     // of the image engine
     std::vector<std::string> images; // of those that were closed, the ids of what is still mapped
     const jit_code *leaves_with = nullptr; // whose removal it is a part of; NULL: it stays
-    bool is_ending = false;                // it was removed, and a thread runs the last of it
+    std::optional<pthread_t> ender;        // the thread that removes it, or runs the last of it
 
     bool is_owed() const // threads have a destructor of it to run
     {
@@ -113,7 +119,9 @@ class Engine : public LinkObserver
     // Whether code whose removal was PENDING is gone by now.
     bool has_departed(const jit_code *code);
     bool is_linking(); // on this thread
-    // The fork handlers, of all engines.
+    // The fork handlers, of all engines in the list.
+    void enlist();
+    void delist();
     static void before_fork();
     static void after_fork(bool in_child);
     // To this process, which was forked: of nothing else may be asked then.
@@ -157,8 +165,9 @@ class Engine : public LinkObserver
     explicit Engine(const jit_config &config) : config_(config) {}
 
     llvm::Error begin();
-    void enlist(); // for forks
-    void delist();
+    void end_code();
+    static bool hold_for_fork();
+    static void release_after_fork();
     void forget_other_threads();
     // where: NULL: the dylib's own; what stands behind all other dylibs has no name there.
     jit_code &new_code(jit_dylib &dylib, llvm::StringRef name,
@@ -222,15 +231,16 @@ class Engine : public LinkObserver
     static std::vector<Linked *> linked_of(const jit_code &code);
     void tell(const Linked &linked, llvm::StringRef name, bool removed) const;
     void close_libraries(jit_code &code);
-    bool has_been_removed(const jit_code &code) const;
+    bool has_been_removed(const jit_code *code) const;
     bool is_held(const jit_code &code) const;
-    std::set<const jit_code *> find_held() const;
+    std::set<jit_code *> find_held() const;
     void hold(const jit_code &code);
     void complete(jit_code &code);
-    static bool is_whole(const jit_code &code); // nothing of it is left to be compiled
+    bool is_whole(const jit_code &code); // nothing of it is left to be compiled
+    bool is_linked_or_not_needed(const jit_code &code) const;
     void collect_images();
     std::vector<jit_code *> take_ready();
-    bool let_go(llvm::ArrayRef<jit_code *> ended);
+    void let_go(llvm::ArrayRef<jit_code *> ended);
     void release_departed();
 
     const void *handle(llvm::orc::ResourceKey key) override;

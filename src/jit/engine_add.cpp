@@ -1,6 +1,7 @@
 // engine_add.cpp - an engine: what is added to its dylibs.
 #include "jit/engine.h"
 #include "jit/ir_code.h"
+#include "jit/large_stack.h"
 #include "jit/library_path.h"
 #include "jit/object_check.h"
 #include "jit/object_symbols.h"
@@ -53,15 +54,6 @@ void Engine::drop(Unit &unit)
 {
     report(unit.tracker->remove());
     by_key_.erase(unit.tracker->getKeyUnsafe());
-}
-
-// Without the lock, where other threads may use Kiln meanwhile.
-void Engine::close_libraries(jit_code &code)
-{
-    char id[jit_image_id_size];
-    for (void *library : std::exchange(code.libraries, {}))
-        if (config_.host.close_library(library, id) == KILN_PENDING)
-            code.images.push_back(id);
 }
 
 // What could not be added.
@@ -244,7 +236,10 @@ Error Engine::add_archive(jit_code &code, StringRef bytes)
 {
     auto archive = ArchiveGenerator::create(
         MemoryBuffer::getMemBufferCopy(bytes, code.name),
-        [this, &code](MemoryBufferRef member) { return add_object(code, member); });
+        [this, &code](MemoryBufferRef member) { return add_object(code, member); },
+        [&code](const ObjectSymbol &symbol) {
+            code.offers[symbol.name.str()] = {symbol.is_function, symbol.is_weak, symbol.size};
+        });
     if (!archive)
         return refuse("'" + code.name +
                       "' is no archive that can be used: " + toString(archive.takeError()));
@@ -284,14 +279,16 @@ Expected<jit_code *> Engine::add(jit_dylib &dylib, const jit_input &input)
     code.size = input.size;
     file_magic magic = identify_magic(bytes);
     Error error = Error::success();
-    if (input.lazy && magic == file_magic::bitcode)
-        error = add_lazy(code, input);
-    else if (magic == file_magic::archive)
-        error = add_archive(code, bytes);
-    else if (magic == file_magic::bitcode || !bytes.starts_with(StringRef("\177ELF", 4)))
-        error = add_unit(code, Unit::Kind::Module, MemoryBufferRef(bytes, code.name));
-    else
-        error = add_object(code, MemoryBufferRef(bytes, code.name));
+    run_on_large_stack([&] {
+        if (input.lazy && magic == file_magic::bitcode)
+            error = add_lazy(code, input);
+        else if (magic == file_magic::archive)
+            error = add_archive(code, bytes);
+        else if (magic == file_magic::bitcode || !bytes.starts_with(StringRef("\177ELF", 4)))
+            error = add_unit(code, Unit::Kind::Module, MemoryBufferRef(bytes, code.name));
+        else
+            error = add_object(code, MemoryBufferRef(bytes, code.name));
+    });
     if (!error)
         return &code;
     forget(code);

@@ -10,32 +10,39 @@ namespace kiln
 
 using namespace llvm;
 
-bool Engine::has_been_removed(const jit_code &code) const
+bool Engine::has_been_removed(const jit_code *code) const
 {
-    return any_of(departed_, [&](const auto &other) { return other.get() == &code; });
+    return any_of(departed_, [&](const auto &other) { return other.get() == code; });
 }
 
 bool Engine::is_held(const jit_code &code) const
 {
     return code.is_owed() || !code.images.empty() ||
-           any_of(code.users, [&](const jit_code *user) { return has_been_removed(*user); });
+           any_of(code.users, [&](const jit_code *user) { return has_been_removed(user); });
 }
 
-// What cannot leave, of all code.
-std::set<const jit_code *> Engine::find_held() const
+// What cannot leave, of all code; nor can what a thread is about to end.
+std::set<jit_code *> Engine::find_held() const
 {
-    std::set<const jit_code *> held;
-    std::vector<const jit_code *> all;
+    std::set<jit_code *> held;
+    std::vector<jit_code *> all, left;
     for (const auto *codes : {&code_, &departed_})
-        for (const auto &code : *codes)
+        for (const auto &code : *codes) {
             all.push_back(code.get());
-    for (bool goes_on = true; goes_on;) {
-        goes_on = false;
-        for (const jit_code *code : all)
-            if (!held.count(code) &&
-                (code->is_owed() || !code->images.empty() || code->is_ending ||
-                 any_of(code->users, [&](jit_code *user) { return held.count(user) != 0; })))
-                goes_on = held.insert(code).second;
+            if (code->is_owed() || !code->images.empty() || (code->ender && codes == &departed_))
+                left.push_back(code.get());
+        }
+    if (left.empty())
+        return held;
+    std::map<jit_code *, std::vector<jit_code *>> needs; // of users
+    for (jit_code *code : all)
+        for (jit_code *user : code->users)
+            needs[user].push_back(code);
+    while (!left.empty()) {
+        jit_code *code = left.back();
+        left.pop_back();
+        if (held.insert(code).second)
+            append_range(left, needs[code]);
     }
     return held;
 }
@@ -49,14 +56,36 @@ void Engine::hold(const jit_code &code)
 // Threads may call functions of it that are not compiled yet, when nothing can be compiled any longer.
 void Engine::complete(jit_code &code)
 {
+    if (is_whole(code))
+        return;
     for (auto &lazy : code.lazy)
-        if (!lazy->is_complete())
-            lazy->complete();
+        lazy->complete();
+    std::lock_guard lock(link_mutex_);
+    for (auto &lazy : code.lazy)
+        lazy->is_complete = true;
 }
 
 bool Engine::is_whole(const jit_code &code)
 {
-    return all_of(code.lazy, [](const auto &lazy) { return lazy->is_complete(); });
+    std::lock_guard lock(link_mutex_);
+    return all_of(code.lazy, [](const auto &lazy) { return lazy->is_complete; });
+}
+
+// Without the lock, where other threads may use Kiln meanwhile.
+void Engine::close_libraries(jit_code &code)
+{
+    std::vector<void *> libraries;
+    std::vector<std::string> images;
+    {
+        std::lock_guard lock(link_mutex_);
+        libraries = std::exchange(code.libraries, {});
+    }
+    char id[jit_image_id_size];
+    for (void *library : libraries)
+        if (config_.host.close_library(library, id) == KILN_PENDING)
+            images.push_back(id);
+    std::lock_guard lock(link_mutex_);
+    append_range(code.images, images);
 }
 
 // Closed images that the loader could not unmap leave when their threads have ended.
@@ -76,7 +105,8 @@ void Engine::collect_images()
         erase_if(code->images, [&](const std::string &id) { return images.count(id) != 0; });
 }
 
-// What can leave now; this thread is to run the last of it.
+// One that can leave now, and that nobody needs; of circles, whoever is in them. This thread is to run
+// the last of it.
 std::vector<jit_code *> Engine::take_ready()
 {
     std::vector<jit_code *> ready;
@@ -84,24 +114,30 @@ std::vector<jit_code *> Engine::take_ready()
     // Within a link its handlers could not use what other threads have.
     if (departed_.empty() || link_mutex_.level() > 1)
         return ready;
-    std::set<const jit_code *> held = find_held();
+    std::set<jit_code *> held = find_held();
     for (auto &code : departed_)
         if (!held.count(code.get()))
             ready.push_back(code.get());
+    auto first = find_if(ready, [&](const jit_code *code) {
+        return none_of(code->users, [&](const jit_code *user) { return has_been_removed(user); });
+    });
+    if (first != ready.end())
+        ready = {*first};
     for (jit_code *code : ready)
-        code->is_ending = true;
+        code->ender = pthread_self();
     return ready;
 }
 
-// Give back what code has that has ended. Whether there was any: handlers may have left a thread
-// something to destroy once more.
-bool Engine::let_go(ArrayRef<jit_code *> ended)
+// Give back what code has that has ended; but handlers may have left a thread something to destroy once
+// more, with all that it needs.
+void Engine::let_go(ArrayRef<jit_code *> ended)
 {
     std::lock_guard lock(link_mutex_);
-    size_t before = departed_.size();
+    for (jit_code *code : ended)
+        code->ender.reset();
+    std::set<jit_code *> held = find_held();
     for (jit_code *code : ended) {
-        code->is_ending = false;
-        if (code->is_owed() || !code->images.empty())
+        if (held.count(code))
             continue;
         for (const auto &linked : code->linked) {
             linked->debug.reset();
@@ -113,28 +149,28 @@ bool Engine::let_go(ArrayRef<jit_code *> ended)
                 other->users.erase(code);
         erase_if(departed_, [&](const auto &other) { return other.get() == code; });
     }
-    return departed_.size() != before;
 }
 
 void Engine::release_departed()
 {
     collect_images();
-    std::vector<jit_code *> ready;
-    do {
-        ready = take_ready();
+    for (;;) {
+        std::vector<jit_code *> ready = take_ready();
+        if (ready.empty())
+            return;
         for (jit_code *code : ready)
             runtime_finalise(*code->traces, linked_of(*code));
         for (jit_code *code : ready)
             close_libraries(*code);
-        // What it has needed may be next.
-    } while (let_go(ready));
+        let_go(ready);
+    }
 }
 
 bool Engine::has_departed(const jit_code *code)
 {
     release_departed();
     std::lock_guard lock(link_mutex_);
-    return none_of(departed_, [&](const auto &other) { return other.get() == code; });
+    return !has_been_removed(code);
 }
 
 } // namespace kiln

@@ -32,15 +32,35 @@ void Engine::delist()
     engines.erase(this);
 }
 
+// What can be had now, without waiting; whether that is all.
+bool Engine::hold_for_fork()
+{
+    bool all = true;
+    for (Engine *engine : engines)
+        if (!engine->is_lost_)
+            all &= engine->is_held_for_fork_ = engine->link_mutex_.try_lock();
+    busy_mutex.lock();
+    return all && runtime_is_idle();
+}
+
+void Engine::release_after_fork()
+{
+    busy_mutex.unlock();
+    for (Engine *engine : engines)
+        if (std::exchange(engine->is_held_for_fork_, false))
+            engine->link_mutex_.unlock();
+}
+
+// Meanwhile the others go on: what they do may need two of these.
 void Engine::before_fork()
 {
     constexpr auto long_enough = std::chrono::seconds(1);
     auto end = std::chrono::steady_clock::now() + long_enough;
     list_mutex.lock();
-    for (Engine *engine : engines)
-        while (!(engine->is_held_for_fork_ = engine->link_mutex_.try_lock()) &&
-               std::chrono::steady_clock::now() < end)
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!hold_for_fork() && std::chrono::steady_clock::now() < end) {
+        release_after_fork();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     for (std::mutex *leaf : leaves)
         leaf->lock();
 }
@@ -49,16 +69,17 @@ void Engine::after_fork(bool in_child)
 {
     for (std::mutex *leaf : leaves)
         leaf->unlock();
-    for (Engine *engine : engines) {
-        if (in_child)
+    if (in_child) {
+        runtime_forget_other_threads();
+        for (Engine *engine : engines)
             engine->forget_other_threads();
-        if (engine->is_held_for_fork_)
-            engine->link_mutex_.unlock();
     }
+    release_after_fork();
     list_mutex.unlock();
 }
 
-// Constructors that they were running stay half run, as those of libraries do.
+// Constructors and handlers that they were running stay half run, as those of libraries do; what they were
+// removing can be removed here.
 void Engine::forget_other_threads()
 {
     is_lost_ = is_lost_ || !is_held_for_fork_;
@@ -70,6 +91,14 @@ void Engine::forget_other_threads()
             for (auto &linked : code->linked)
                 if (linked->runner && !pthread_equal(*linked->runner, pthread_self()))
                     linked->runner.reset();
+    for (auto *codes : {&code_, &departed_})
+        for (auto &code : *codes) {
+            if (!code->ender || pthread_equal(*code->ender, pthread_self()))
+                continue;
+            code->ender.reset();
+            leaving_ -= code->leaves_with != nullptr && codes == &code_;
+            code->leaves_with = nullptr;
+        }
     for (auto running = running_.begin(); running != running_.end();)
         running = pthread_equal(running->first, pthread_self()) ? std::next(running)
                                                                 : running_.erase(running);

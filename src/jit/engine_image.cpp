@@ -80,8 +80,12 @@ void Engine::load_image(Image &image, const orc::SymbolMap &addresses)
     void *library = nullptr;
     kiln_error *error = nullptr;
     Owner owner = {};
-    cantFail(image.responsibility->withResourceKeyDo(
-        [&](orc::ResourceKey key) { owner = by_key_.at(key); }));
+    consumeError(image.responsibility->withResourceKeyDo([&](orc::ResourceKey key) {
+        if (auto found = by_key_.find(key); found != by_key_.end())
+            owner = found->second;
+    }));
+    if (!owner.code)
+        return fail(std::move(image.responsibility), refuse("it was removed meanwhile"));
     std::vector<const void *> needs;
     for (const auto &[name, definition] : addresses) {
         needs.push_back(definition.getAddress().toPtr<const void *>());

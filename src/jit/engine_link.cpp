@@ -2,6 +2,7 @@
 #include "jit/engine.h"
 #include "jit/failure.h"
 #include "jit/ir_code.h"
+#include "jit/large_stack.h"
 #include "jit/refuse.h"
 
 namespace kiln
@@ -73,7 +74,8 @@ void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked
 
 const void *Engine::handle(orc::ResourceKey key)
 {
-    return by_key_.at(key).code->traces->handle;
+    auto owner = by_key_.find(key);
+    return owner == by_key_.end() ? nullptr : owner->second.code->traces->handle;
 }
 
 bool Engine::is_elsewhere(orc::ResourceKey key, StringRef name)
@@ -174,10 +176,14 @@ Expected<orc::SymbolMap> Engine::look_up(const orc::JITDylibSearchOrder &order,
     // What is reported belongs to the innermost look-up, which code that it runs may have begun.
     Reports outer = std::exchange(reports_, {});
     depth_++;
-    session_->lookup(
-        orc::LookupKind::Static, order, std::move(names), orc::SymbolState::Ready,
-        [outcome](Expected<orc::SymbolMap> result) { outcome->result.emplace(std::move(result)); },
-        orc::NoDependenciesToRegister);
+    run_on_large_stack([&] {
+        session_->lookup(
+            orc::LookupKind::Static, order, std::move(names), orc::SymbolState::Ready,
+            [outcome](Expected<orc::SymbolMap> result) {
+                outcome->result.emplace(std::move(result));
+            },
+            orc::NoDependenciesToRegister);
+    });
     bool has_gone = depth_ == 1 && conclude();
     depth_--;
     Reports reports = std::exchange(reports_, std::move(outer));
@@ -250,6 +256,7 @@ Error Engine::link(jit_code &code)
     Error error = Error::success();
     std::vector<Linked *> pending;
     std::vector<const void *> places;
+    release_departed();
     {
         std::lock_guard lock(link_mutex_);
         orc::SymbolLookupSet names, undefined;
@@ -297,10 +304,14 @@ Error Engine::link_lazy(LazyModule &module, size_t index, LazyPlace place)
     }
     // A body that could not be linked waits for what it lacks.
     if (!module.is_generated(index)) {
-        auto object = module.generate(index);
-        if (!object)
-            return object.takeError();
-        if (Error error = add_unit(module.code(), Unit::Kind::Object, (*object)->getMemBufferRef()))
+        Error error = Error::success();
+        run_on_large_stack([&] {
+            auto object = module.generate(index);
+            error = object
+                        ? add_unit(module.code(), Unit::Kind::Object, (*object)->getMemBufferRef())
+                        : object.takeError();
+        });
+        if (error)
             return error;
         module.set_generated(index);
     }
@@ -319,7 +330,9 @@ std::string Engine::make_lazy(LazyModule &module, size_t index, LazyPlace place,
     std::vector<Linked *> pending;
     {
         std::lock_guard lock(link_mutex_);
-        if (!place.body) {
+        if (!place.body && module.is_complete) {
+            problem = "its library was removed before it could be compiled";
+        } else if (!place.body) {
             if (Error error = link_lazy(module, index, place))
                 problem = read_failure(std::move(error)).text;
             pending = take_pending();
@@ -345,20 +358,12 @@ void *Engine::resolve_lazy(LazyModule &module, size_t index, LazyPlace place)
     return address;
 }
 
-[[noreturn]] static void called_too_late()
-{
-    fputs("kiln: a function was called that could not be compiled before its library was removed\n",
-          stderr);
-    abort();
-}
-
 void Engine::complete_lazy(LazyModule &module, size_t index, LazyPlace place)
 {
     void **slot, *address;
     make_lazy(module, index, place, slot, address);
-    if (slot)
-        __atomic_store_n(slot, address ? address : reinterpret_cast<void *>(called_too_late),
-                         __ATOMIC_RELEASE);
+    if (slot && address)
+        __atomic_store_n(slot, address, __ATOMIC_RELEASE);
 }
 
 void Engine::emit_module(std::unique_ptr<orc::MaterializationResponsibility> responsibility,

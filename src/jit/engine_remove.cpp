@@ -1,7 +1,6 @@
 // engine_remove.cpp - an engine: removing what was added.
 #include "jit/engine.h"
-
-#include <execinfo.h>
+#include "jit/large_stack.h"
 
 namespace kiln
 {
@@ -11,9 +10,9 @@ using namespace llvm;
 // Whether this thread's stack leads through the code.
 static bool is_running(const jit_code &code)
 {
-    enum { frames_at_most = 256 };
+    enum { frames_at_most = 512 };
     void *frames[frames_at_most];
-    int count = backtrace(frames, frames_at_most);
+    int count = frames_of_this_thread(frames, frames_at_most);
     return any_of(ArrayRef(frames, size_t(count)), [&](void *frame) {
         return any_of(code.linked, [&](const auto &linked) {
             return frame >= linked->begin && frame < linked->end;
@@ -44,7 +43,7 @@ std::string Engine::reason_to_stay(ArrayRef<jit_code *> family)
     settle_references();
     for (jit_code *member : family)
         for (jit_code *user : member->users)
-            if (!is_contained(family, user) && !has_been_removed(*user))
+            if (!is_contained(family, user) && !has_been_removed(user))
                 users += (users.empty() ? "" : ", ") + ("'" + user->name + "'");
     if (!users.empty())
         return "'" + name + "' is in use: " + users + " refers to it";
@@ -55,6 +54,10 @@ std::string Engine::reason_to_stay(ArrayRef<jit_code *> family)
                           [](const auto &linked) { return linked->runner.has_value(); });
         }))
         return "'" + name + "' is in use: a thread is running its constructors";
+    // A link of this thread's may be about to link something of it, or be in the middle of that.
+    if (link_mutex_.level() > 1 &&
+        any_of(family, [&](jit_code *member) { return !is_linked_or_not_needed(*member); }))
+        return "'" + name + "' is in use: a link is under way which may need it";
     return any_of(family, [](jit_code *member) { return member->leaves_with != nullptr; })
                ? "'" + name + "' is being removed already"
                : "";
@@ -80,6 +83,7 @@ kiln_status Engine::remove(jit_code &code, std::string &reason, bool anyway)
              [](jit_code *member) { return member->references > 1 && member->references--; });
     for (jit_code *member : family) {
         member->leaves_with = &code;
+        member->ender = pthread_self();
         leaving_++;
     }
     kiln_status status = KILN_OK;
@@ -122,25 +126,19 @@ kiln_status Engine::remove_one(jit_code &code, std::unique_lock<CountedMutex> &l
         run_unlocked(lock, [&] {
             for (const Linked *one : linked)
                 await_initialised(one->begin, nullptr);
-            if (!is_delayed) {
+            if (!is_delayed)
                 runtime_finalise(*code.traces, linked);
-                close_libraries(code);
-            }
-            if (code.is_owed())
+            if (is_delayed || code.is_owed())
                 complete(code);
         });
-        // They, and other threads, may have linked something of it.
-    } while (linked != linked_of(code) || (code.is_owed() && !is_whole(code)));
-    settle_references();
-    // What was not finalised has that before it, though its threads may have ended meanwhile.
-    is_delayed |= is_held(code);
-    if (is_delayed)
-        hold(code);
-    for (auto &one : code.linked) {
+        // They, and other threads, may have linked something of it. What was not finalised, or is owed
+        // once more, has that before it, though its threads may have ended meanwhile.
+        settle_references();
+        is_delayed |= is_held(code);
+    } while (linked != linked_of(code) || (is_delayed && !is_whole(code)));
+    hold(code);
+    for (auto &one : code.linked)
         withdraw(code, *one);
-        if (!is_delayed)
-            one->debug.reset();
-    }
     erase_if(extents_, [&](const auto &extent) { return extent.second.code == &code; });
     erase_if(recent_, [&](const Recent &recent) { return recent.code == &code; });
     remove_generator(code);
@@ -148,7 +146,6 @@ kiln_status Engine::remove_one(jit_code &code, std::unique_lock<CountedMutex> &l
         drop(*unit);
     code.units.clear();
     code.definitions.clear();
-    code.lazy.clear();
     report(code.tracker->remove());
     auto own = find_if(code_, [&](const auto &other) { return other.get() == &code; });
     std::unique_ptr<jit_code> kept = std::move(*own);
@@ -158,9 +155,13 @@ kiln_status Engine::remove_one(jit_code &code, std::unique_lock<CountedMutex> &l
     code.tracker = nullptr;
     leaving_--;
     departed_.push_back(std::move(kept));
-    if (!is_delayed)
-        let_go(&code);
-    return is_delayed ? KILN_PENDING : KILN_OK;
+    if (is_delayed) {
+        code.ender.reset();
+        return KILN_PENDING;
+    }
+    run_unlocked(lock, [&] { close_libraries(code); });
+    let_go(&code);
+    return has_been_removed(&code) ? KILN_PENDING : KILN_OK;
 }
 
 // Weak data that was left to what is gone now is defined by what has not been linked yet. What was linked
@@ -178,6 +179,15 @@ void Engine::take_back_weak_data(const jit_code &gone)
                 drop(*unit);
                 report(define_unit(*code, *unit));
             }
+}
+
+// A link that is under way links it no more: nothing of it is left to be linked.
+bool Engine::is_linked_or_not_needed(const jit_code &code) const
+{
+    return all_of(code.units, [&](const auto &unit) {
+        return !unit->bytes ||
+               any_of(recent_, [&](const Recent &recent) { return recent.unit == unit.get(); });
+    });
 }
 
 std::vector<Linked *> Engine::linked_of(const jit_code &code)

@@ -1,6 +1,5 @@
 // generators.cpp - see generators.h.
 #include "jit/generators.h"
-#include "jit/object_symbols.h"
 #include "jit/refuse.h"
 
 #include "llvm/BinaryFormat/ELF.h"
@@ -31,17 +30,18 @@ Error AddressGenerator::tryToGenerate(orc::LookupState &, orc::LookupKind, orc::
 }
 
 // What a member defines, by its own symbol table: that of the archive may be missing, or wrong.
-Error ArchiveGenerator::index(MemoryBufferRef member)
+Error ArchiveGenerator::index(MemoryBufferRef member, Offer offer)
 {
     size_t number = members_.size() - 1;
     return visit_object_symbols(member, [&](const ObjectSymbol &symbol) {
-        if (symbol.is_defined && !symbol.is_local)
-            index_.try_emplace(symbol.name.str(), number);
+        if (symbol.is_defined && !symbol.is_local &&
+            index_.try_emplace(symbol.name.str(), number).second && !symbol.is_hidden)
+            offer(symbol);
     });
 }
 
 Expected<std::unique_ptr<ArchiveGenerator>>
-ArchiveGenerator::create(std::unique_ptr<MemoryBuffer> bytes, Add add)
+ArchiveGenerator::create(std::unique_ptr<MemoryBuffer> bytes, Add add, Offer offer)
 {
     std::unique_ptr<ArchiveGenerator> made(new ArchiveGenerator);
     auto archive = object::Archive::create(bytes->getMemBufferRef());
@@ -68,7 +68,7 @@ ArchiveGenerator::create(std::unique_ptr<MemoryBuffer> bytes, Add add)
             (bytes->getBufferIdentifier() + "(" + member->getBufferIdentifier() + ")").str();
         // Copied: members of an archive need not be aligned.
         made->members_.push_back({MemoryBuffer::getMemBufferCopy(member->getBuffer(), label)});
-        if (Error failed = made->index(made->members_.back().bytes->getMemBufferRef())) {
+        if (Error failed = made->index(made->members_.back().bytes->getMemBufferRef(), offer)) {
             consumeError(std::move(error));
             return failed;
         }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "jit/addresses.h"
+#include "jit/object_symbols.h"
 
 #include "llvm/ExecutionEngine/Orc/Core.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -42,8 +43,10 @@ class ArchiveGenerator : public llvm::orc::DefinitionGenerator
 {
   public:
     using Add = std::function<llvm::Error(llvm::MemoryBufferRef member)>;
+    using Offer = llvm::function_ref<void(const ObjectSymbol &symbol)>;
+    // offer: is told what members define for others.
     static llvm::Expected<std::unique_ptr<ArchiveGenerator>>
-    create(std::unique_ptr<llvm::MemoryBuffer> bytes, Add add);
+    create(std::unique_ptr<llvm::MemoryBuffer> bytes, Add add, Offer offer);
     llvm::Error tryToGenerate(llvm::orc::LookupState &, llvm::orc::LookupKind,
                               llvm::orc::JITDylib &, llvm::orc::JITDylibLookupFlags,
                               const llvm::orc::SymbolLookupSet &names) override;
@@ -54,7 +57,7 @@ class ArchiveGenerator : public llvm::orc::DefinitionGenerator
         bool is_added = false;
     };
     ArchiveGenerator() = default;
-    llvm::Error index(llvm::MemoryBufferRef member);
+    llvm::Error index(llvm::MemoryBufferRef member, Offer offer);
 
     std::vector<Member> members_;
     std::map<std::string, size_t, std::less<>> index_; // of members_, by what they define

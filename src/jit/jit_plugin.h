@@ -48,7 +48,8 @@ typedef struct jit_host {
     void *(*library_symbol)(void *library, const char *name); /* NULL: it has none */
     /* OK, or PENDING: it leaves later; id: by which has_left knows it. */
     kiln_status (*close_library)(void *library, char id[jit_image_id_size]);
-    bool (*has_left)(const char *id); /* may run what is left of images */
+    bool (*has_left)(const char *id);    /* may run what is left of images */
+    void (*keep_library)(void *library); /* its image stays for good, though it is closed */
     /* An object was linked into memory, or is about to leave it. size: in bytes. NULL: nobody asks. */
     void (*object_event)(void *data, const char *name, const void *begin, size_t size,
                          bool removed);

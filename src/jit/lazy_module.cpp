@@ -14,6 +14,9 @@
 #include "llvm/Transforms/Utils/Cloning.h"
 #include "llvm/Transforms/Utils/ValueMapper.h"
 
+#include <cstdio>
+#include <cstdlib>
+
 namespace kiln
 {
 
@@ -515,7 +518,21 @@ void LazyModule::complete()
 {
     for (size_t i = 0; i < bodies_.size(); i++)
         engine_.complete_lazy(*this, i, {bodies_[i], slots_});
-    is_complete_ = true;
+}
+
+[[noreturn]] static void called_too_late()
+{
+    fputs("kiln: a function was called that could not be compiled before its JIT had ended\n",
+          stderr);
+    abort();
+}
+
+void LazyModule::leave()
+{
+    for (size_t i = 0; slots_ && i < bodies_.size(); i++)
+        __atomic_store_n(&slots_[i],
+                         bodies_[i] ? bodies_[i] : reinterpret_cast<void *>(called_too_late),
+                         __ATOMIC_RELEASE);
 }
 
 extern "C" void *kiln_lazy_resolve(LazyModule *module, size_t index)

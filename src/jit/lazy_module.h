@@ -53,12 +53,12 @@ class LazyModule
     generate_stubs(std::shared_ptr<llvm::orc::SymbolStringPool> names);
 
     void *resolve(size_t index);
-    // Compile whatever is not compiled yet.
+    // Compile whatever is not compiled yet, for calls when nothing can be compiled any longer. Not under
+    // the engine's lock; said to be done by is_complete, under it.
     void complete();
-    bool is_complete() const
-    {
-        return is_complete_;
-    }
+    // The engine ends: who calls what could not be compiled is told so, without it.
+    void leave();
+    bool is_complete = false;
     void read_sizes(llvm::StringMap<uint64_t> &sizes) const;
     // What it needs of others, in code that may never be called, too.
     std::vector<std::string> undefined() const;
@@ -115,7 +115,6 @@ class LazyModule
     // Tables of labels, which belong to the function whose labels they are.
     llvm::DenseMap<const llvm::GlobalVariable *, const llvm::Function *> label_tables_;
     void **slots_ = nullptr;
-    bool is_complete_ = false;
 };
 
 } // namespace kiln

@@ -227,6 +227,9 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
     link->handle = observer_.handle(link->key);
     passes.PrePrunePasses.insert(
         passes.PrePrunePasses.begin(), [this, link](LinkGraph &graph) -> Error {
+            if (!link->handle)
+                return make_error<StringError>("'" + link->name + "' was removed meanwhile",
+                                               std::make_error_code(std::errc::not_supported));
             leave_to_others(graph, observer_, link->key);
             keep_table_loads(graph);
             make_library_functions(graph, define_handle(graph, link->handle));

@@ -29,7 +29,7 @@ class LinkObserver
     // Whether it may refer to these, which others own.
     virtual llvm::Error check_references(llvm::orc::ResourceKey key,
                                          llvm::ArrayRef<const void *> addresses) = 0;
-    // The __dso_handle of its code.
+    // The __dso_handle of its code; NULL: that was removed meanwhile.
     virtual const void *handle(llvm::orc::ResourceKey key) = 0;
     // It has a place, and is not in it yet: linked or failed follows.
     virtual void allocated(llvm::orc::ResourceKey key, Range where) = 0;

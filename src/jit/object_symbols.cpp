@@ -24,8 +24,10 @@ Error visit_object_symbols(MemoryBufferRef bytes, function_ref<void(const Object
                .size = symbol.getSize(),
                .is_defined = !(*flags & object::SymbolRef::SF_Undefined),
                .is_local = !(*flags & object::SymbolRef::SF_Global),
+               .is_hidden = (*flags & object::SymbolRef::SF_Hidden) != 0,
                .is_weak = (*flags & object::SymbolRef::SF_Weak) != 0,
-               .is_thread_local = symbol.getELFType() == ELF::STT_TLS});
+               .is_thread_local = symbol.getELFType() == ELF::STT_TLS,
+               .is_function = symbol.getELFType() == ELF::STT_FUNC});
     }
     return Error::success();
 }

@@ -12,7 +12,7 @@ namespace kiln
 struct ObjectSymbol {
     llvm::StringRef name; // empty: it has none
     uint64_t size;        // in bytes
-    bool is_defined, is_local, is_weak, is_thread_local;
+    bool is_defined, is_local, is_hidden, is_weak, is_thread_local, is_function;
 };
 
 llvm::Error visit_object_symbols(llvm::MemoryBufferRef object,

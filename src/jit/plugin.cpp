@@ -55,8 +55,10 @@ kiln_status create(const jit_config *config, jit_engine **out, kiln_error **erro
 void destroy(jit_engine *engine)
 {
     // What a fork has lost is in the middle of something.
-    if (engine->engine->is_lost())
+    if (engine->engine->is_lost()) {
+        engine->engine->delist();
         (void)engine->engine.release();
+    }
     delete engine;
 }
 

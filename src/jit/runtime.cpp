@@ -23,10 +23,37 @@ extern char **environ;
 namespace kiln
 {
 
-std::mutex runtime_mutex;
+std::mutex runtime_mutex, busy_mutex;
 
 namespace
 {
+
+// ---- libc's list of exit handlers ----
+
+unsigned busy_threads; // that may hold its lock; guarded by busy_mutex
+thread_local unsigned busy_depth;
+
+class Busy
+{
+  public:
+    Busy()
+    {
+        count(busy_depth++, 1);
+    }
+    ~Busy()
+    {
+        count(--busy_depth, -1);
+    }
+
+  private:
+    static void count(unsigned outer, int change)
+    {
+        if (outer)
+            return;
+        std::lock_guard lock(busy_mutex);
+        busy_threads += unsigned(change);
+    }
+};
 
 // ---- the beginning of a linked object ----
 
@@ -45,7 +72,7 @@ __attribute__((constructor)) void keep_arguments(int count, char **values, char 
 void run_finalisers(void *data)
 {
     auto *linked = static_cast<Linked *>(data);
-    linked->plain_count = 0;
+    linked->plain_count = 0; // of those that are left
     for (void (*finaliser)() : std::exchange(linked->finalisers, {}))
         finaliser();
 }
@@ -217,6 +244,7 @@ bool Linked::refers_to(llvm::ArrayRef<Range> ranges) const
 
 void runtime_initialise(Linked &linked)
 {
+    Busy busy;
     // First, so that it comes last.
     if (!linked.finalisers.empty())
         __cxa_atexit(run_finalisers, &linked, linked.traces->handle);
@@ -224,12 +252,24 @@ void runtime_initialise(Linked &linked)
         initialiser(argument_count, arguments, environ);
 }
 
+bool runtime_is_idle()
+{
+    return busy_threads == (busy_depth ? 1 : 0);
+}
+
+void runtime_forget_other_threads()
+{
+    busy_threads = busy_depth ? 1 : 0;
+}
+
 void runtime_finalise(Traces &traces, llvm::ArrayRef<Linked *> linked)
 {
+    Busy busy;
     for (Linked *object : llvm::reverse(linked))
-        for (; object->is_initialised && object->plain_count; object->plain_count--) {
+        while (object->is_initialised && object->plain_count) {
             void (*finaliser)() = object->finalisers.front();
             object->finalisers.erase(object->finalisers.begin());
+            object->plain_count--;
             finaliser();
         }
     __cxa_finalize(traces.handle);

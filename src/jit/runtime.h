@@ -59,6 +59,12 @@ void runtime_initialise(Linked &linked);
 // was registered, then destructors with one.
 void runtime_finalise(Traces &traces, llvm::ArrayRef<Linked *> linked);
 
+// For forks, which glibc does not reset its lock of exit handlers at: who holds busy_mutex keeps other
+// threads from beginning one of the two; whether none is in the middle of one.
+extern std::mutex busy_mutex;
+bool runtime_is_idle();
+void runtime_forget_other_threads(); // in the child
+
 // The calling thread's variable, of its control block.
 void *runtime_thread_local(void *control);
 

@@ -316,6 +316,22 @@ bool load_is_shared(const loaded *library)
     return mapped_image_is_shared(library->images[library->image_count - 1]);
 }
 
+void load_before_fork(void)
+{
+    mapped_images_before_fork();
+}
+
+void load_after_fork(void)
+{
+    mapped_images_after_fork();
+}
+
+/* One use more, which nobody ends. */
+void load_keep(const loaded *library)
+{
+    (void)os_load_again(library_path(library), false);
+}
+
 kiln_status load_make_global(loaded *library, kiln_error **error)
 {
     void *again = os_load_again(library_path(library), true);

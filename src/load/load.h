@@ -59,6 +59,10 @@ kiln_status load_close(loaded *library);
  * for all of them; NO_MEMORY where the system's loader has no room for that: then none is closed. */
 kiln_status load_close_together(loaded **libraries, size_t count);
 
+/* The fork handlers. */
+void load_before_fork(void);
+void load_after_fork(void);
+
 /* Let go what has become free since it was closed. The number of images that are still waiting;
  * costs nothing when there were none. */
 size_t load_collect(void);
@@ -69,6 +73,10 @@ bool load_is_mapped(const char *id);
 /* Whether another load of this process, of any session, holds the library's image too: then it stays
  * mapped when this one is closed. */
 bool load_is_shared(const loaded *library);
+
+/* Never take the library's image out of the address space, though it is closed. Without memory for that
+ * it may leave. */
+void load_keep(const loaded *library);
 
 /* Make the library and its dependencies visible to
  * dlsym(RTLD_DEFAULT) and to what is loaded later. */

@@ -36,37 +36,23 @@ static mapped_image *registry;
 static atomic_size_t waiting_count; /* entries without holders: a hint that saves the lock */
 static atomic_uint created_count;
 
-/* ---- fork: the child finds the registry whole ---- */
-
-static void lock_registry(void)
+void mapped_images_before_fork(void)
 {
     pthread_mutex_lock(&registry_mutex);
 }
 
-static void unlock_registry(void)
+void mapped_images_after_fork(void)
 {
     pthread_mutex_unlock(&registry_mutex);
-}
-
-static void watch_forks(void)
-{
-    pthread_atfork(lock_registry, unlock_registry, unlock_registry);
-}
-
-static void lock_first(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
-    lock_registry();
 }
 
 /* ---- entries ---- */
 
 bool mapped_image_is_shared(const mapped_image *entry)
 {
-    lock_first();
+    pthread_mutex_lock(&registry_mutex);
     bool shared = entry->holders > 1;
-    unlock_registry();
+    pthread_mutex_unlock(&registry_mutex);
     return shared;
 }
 
@@ -189,15 +175,15 @@ kiln_status mapped_image_acquire(const load_image *image, mapped_image **entry, 
     const char *id = image->id ? image->id : image->path;
     kiln_status status = KILN_OK;
     mapped_image *made = NULL;
-    lock_first();
+    pthread_mutex_lock(&registry_mutex);
     mapped_image *found = find_entry(id);
     if (!found) {
         /* Outside the lock, since the loader is asked; another thread may do the same. */
-        unlock_registry();
+        pthread_mutex_unlock(&registry_mutex);
         status = make_entry(image, &made, error);
         if (status != KILN_OK)
             return status;
-        lock_registry();
+        pthread_mutex_lock(&registry_mutex);
         found = find_entry(id);
     }
     bool inserted = !found;
@@ -209,7 +195,7 @@ kiln_status mapped_image_acquire(const load_image *image, mapped_image **entry, 
     } else {
         status = KILN_BIND;
     }
-    unlock_registry();
+    pthread_mutex_unlock(&registry_mutex);
     if (!inserted)
         destroy_entry(made);
     if (found && status == KILN_BIND)
@@ -244,9 +230,9 @@ kiln_status mapped_image_create(const char *what, const void *bytes, size_t size
                                          "cannot make a file in memory")
                        : error_no_memory(error);
     }
-    lock_first();
+    pthread_mutex_lock(&registry_mutex);
     insert_entry(made);
-    unlock_registry();
+    pthread_mutex_unlock(&registry_mutex);
     *entry = made;
     return KILN_OK;
 }
@@ -257,14 +243,14 @@ bool mapped_image_release(mapped_image *entry)
         return false;
     bool mapped = false, looked = false;
     uint64_t changes = 0;
-    lock_first();
+    pthread_mutex_lock(&registry_mutex);
     /* Somebody who held it meanwhile may have mapped it, or closed it: then it is looked at again. */
     while (entry->holders == 1 && (!looked || changes != entry->changes)) {
         changes = entry->changes;
-        unlock_registry();
+        pthread_mutex_unlock(&registry_mutex);
         mapped = os_is_loaded(entry->path);
         looked = true;
-        lock_first();
+        pthread_mutex_lock(&registry_mutex);
     }
     assert(entry->holders > 0);
     entry->changes++;
@@ -274,7 +260,7 @@ bool mapped_image_release(mapped_image *entry)
         remove_entry(entry);
     else if (waits)
         atomic_fetch_add(&waiting_count, 1);
-    unlock_registry();
+    pthread_mutex_unlock(&registry_mutex);
     if (gone)
         destroy_entry(entry);
     return waits && !gone;
@@ -284,13 +270,13 @@ bool mapped_image_release(mapped_image *entry)
  * is held or from the start. */
 static mapped_image *hold_next(const mapped_image *after, bool waiting)
 {
-    lock_first();
+    pthread_mutex_lock(&registry_mutex);
     mapped_image *entry = after ? after->next : registry;
     while (entry && (waiting ? entry->holders > 0 : !entry->holders || !entry->is_library))
         entry = entry->next;
     if (entry)
         hold(entry);
-    unlock_registry();
+    pthread_mutex_unlock(&registry_mutex);
     return entry;
 }
 
@@ -324,9 +310,9 @@ void mapped_image_visit(bool (*visit)(mapped_image *entry, void *user_data), voi
 
 bool mapped_image_exists(const char *id)
 {
-    lock_first();
+    pthread_mutex_lock(&registry_mutex);
     bool exists = find_entry(id) != NULL;
-    unlock_registry();
+    pthread_mutex_unlock(&registry_mutex);
     return exists;
 }
 

@@ -43,4 +43,8 @@ const char *mapped_image_name(const mapped_image *entry);
  * until it returns false. Each is held during its call. */
 void mapped_image_visit(bool (*visit)(mapped_image *entry, void *user_data), void *user_data);
 
+/* The fork handlers. */
+void mapped_images_before_fork(void);
+void mapped_images_after_fork(void);
+
 #endif

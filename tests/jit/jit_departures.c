@@ -123,27 +123,41 @@ static const char user_text[] =
     "static E e; static thread_local S s; extern \"C\" int use() { return s.n; }\n";
 
 /* What code that cannot leave needs stays with it, and is ended after it. */
+static kiln_jit_code *add_lazily(live *l, const char *name, const char *text)
+{
+    kiln_error *error;
+    kiln_jit_code *code;
+    made input = live_compile(l, KILN_OUTPUT_RAW_BITCODE, name, text, NULL);
+    CHECK_STATUS(kiln_jit_add_lazy(l->dylib, name, input.bytes, input.size, "-O1", &code, &error),
+                 KILN_OK, &error);
+    return code;
+}
+
 TEST(what_it_needs_stays_with_it)
 {
-    live l;
-    kiln_error *error;
-    live_begin(&l);
-    size_t before = kiln_jit_memory_bytes(l.jit);
-    add_notes(&l);
-    kiln_jit_code *needed = live_add(&l, KILN_OUTPUT_BITCODE, "needed.cpp", needed_text);
-    kiln_jit_code *user = live_add(&l, KILN_OUTPUT_BITCODE, "user.cpp", user_text);
-    pthread_t thread = begin_use(&l);
-    CHECK_INT(kiln_jit_remove(needed, &error), KILN_REFUSED);
-    kiln_error_destroy(error);
-    CHECK_STATUS(kiln_jit_remove(user, &error), KILN_PENDING, &error);
-    CHECK_STATUS(kiln_jit_remove(needed, &error), KILN_PENDING, &error);
-    live_fails(l.dylib, "needed", KILN_NOT_FOUND);
-    CHECK_TEXT(order, "");
-    end_use(thread);
-    live_fails(l.dylib, "needed", KILN_NOT_FOUND);
-    CHECK_TEXT(order, "thread user needed ");
-    CHECK_INT(kiln_jit_memory_bytes(l.jit), before);
-    live_end(&l);
+    for (int is_lazy = 0; is_lazy < 2; is_lazy++) {
+        live l;
+        kiln_error *error;
+        live_begin(&l);
+        size_t before = kiln_jit_memory_bytes(l.jit);
+        add_notes(&l);
+        kiln_jit_code *needed = is_lazy
+                                    ? add_lazily(&l, "needed.cpp", needed_text)
+                                    : live_add(&l, KILN_OUTPUT_BITCODE, "needed.cpp", needed_text);
+        kiln_jit_code *user = live_add(&l, KILN_OUTPUT_BITCODE, "user.cpp", user_text);
+        pthread_t thread = begin_use(&l);
+        CHECK_INT(kiln_jit_remove(needed, &error), KILN_REFUSED);
+        kiln_error_destroy(error);
+        CHECK_STATUS(kiln_jit_remove(user, &error), KILN_PENDING, &error);
+        CHECK_STATUS(kiln_jit_remove(needed, &error), KILN_PENDING, &error);
+        live_fails(l.dylib, "needed", KILN_NOT_FOUND);
+        CHECK_TEXT(order, "");
+        end_use(thread);
+        live_fails(l.dylib, "needed", KILN_NOT_FOUND);
+        CHECK_TEXT(order, "thread user needed ");
+        CHECK_INT(kiln_jit_memory_bytes(l.jit), before);
+        live_end(&l);
+    }
 }
 
 /* So does a library of the image engine that it needs. */
@@ -170,6 +184,33 @@ TEST(a_library_that_it_needs_stays_with_it)
     live_end(&l);
 }
 
+/* An image in between: its own destructors come before those of what it needs. */
+TEST(an_image_in_between_ends_in_order)
+{
+    static const char image_text[] =
+        "extern \"C\" int needed(); extern \"C\" void note(const char *);\n"
+        "thread_local int own = 1; extern \"C\" int between() { return own; }\n"
+        "struct I { ~I() { note(needed() ? \"image \" : \"late \"); } }; static I i;\n";
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    add_notes(&l);
+    kiln_jit_code *codes[] = {
+        live_add(&l, KILN_OUTPUT_BITCODE, "needed.cpp", needed_text),
+        live_add(&l, KILN_OUTPUT_OBJECT, "image.cpp", image_text),
+        live_add(&l, KILN_OUTPUT_BITCODE, "user.cpp",
+                 "extern \"C\" int between(); extern \"C\" void note(const char *);\n"
+                 "struct S { int n = between(); ~S() { note(between() ? \"thread \" : \"\"); } };\n"
+                 "static thread_local S s; extern \"C\" int use() { return s.n; }\n")};
+    pthread_t thread = begin_use(&l);
+    for (int i = 3; i-- > 0;)
+        CHECK_STATUS(kiln_jit_remove(codes[i], &error), KILN_PENDING, &error);
+    end_use(thread);
+    live_fails(l.dylib, "needed", KILN_NOT_FOUND);
+    CHECK_TEXT(order, "thread image needed ");
+    live_end(&l);
+}
+
 /* Code that an image needs, while the image cannot leave. */
 TEST(what_an_image_needs_stays_with_it)
 {
@@ -193,9 +234,11 @@ TEST(what_an_image_needs_stays_with_it)
 /* A handler that was put off leaves its own thread something to destroy. */
 static const char once_more_text[] =
     "extern \"C\" void note(const char *);\n"
-    "struct S { int n = 1; ~S() { note(\"thread \"); } }; static thread_local S s;\n"
+    "extern \"C\" int needed(); struct S { int n = 1; ~S() { note(needed() ? \"thread \" : \"late "
+    "\"); } };\n"
+    "static thread_local S s;\n"
     "struct E { ~E() { if (s.n) note(\"user \"); } }; static E e;\n"
-    "extern \"C\" int use() { return s.n; }\n";
+    "extern \"C\" int needed(); extern \"C\" int use() { return s.n + needed() - 1; }\n";
 
 static void *call_kiln(void *unused)
 {
@@ -212,30 +255,22 @@ TEST(a_handler_leaves_a_destructor)
     live_begin(&l);
     size_t before = kiln_jit_memory_bytes(l.jit);
     add_notes(&l);
+    kiln_jit_code *needed = live_add(&l, KILN_OUTPUT_BITCODE, "needed.cpp", needed_text);
     kiln_jit_code *code = live_add(&l, KILN_OUTPUT_BITCODE, "user.cpp", once_more_text);
     pthread_t thread = begin_use(&l);
     CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
+    CHECK_STATUS(kiln_jit_remove(needed, &error), KILN_PENDING, &error);
     end_use(thread);
     CHECK_INT(pthread_create(&thread, NULL, call_kiln, NULL), 0);
     pthread_join(thread, NULL);
     CHECK_TEXT(order, "thread user thread ");
     live_fails(l.dylib, "use", KILN_NOT_FOUND);
+    CHECK_TEXT(order, "thread user thread needed ");
     CHECK_INT(kiln_jit_memory_bytes(l.jit), before);
     live_end(&l);
 }
 
 /* Functions that are compiled at their first call, which is behind the removal. */
-static kiln_jit_code *add_owing_lazily(live *l)
-{
-    kiln_error *error;
-    kiln_jit_code *code;
-    made input = live_compile(l, KILN_OUTPUT_RAW_BITCODE, "user.cpp", user_text, NULL);
-    CHECK_STATUS(
-        kiln_jit_add_lazy(l->dylib, "user.cpp", input.bytes, input.size, "-O1", &code, &error),
-        KILN_OK, &error);
-    return code;
-}
-
 TEST(destructors_that_are_not_compiled_yet)
 {
     live l;
@@ -243,7 +278,7 @@ TEST(destructors_that_are_not_compiled_yet)
     live_begin(&l);
     add_notes(&l);
     live_add(&l, KILN_OUTPUT_BITCODE, "needed.cpp", needed_text);
-    kiln_jit_code *code = add_owing_lazily(&l);
+    kiln_jit_code *code = add_lazily(&l, "user.cpp", user_text);
     pthread_t thread = begin_use(&l);
     CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
     end_use(thread);
@@ -260,17 +295,60 @@ TEST(a_jit_ends_while_a_destructor_is_owed)
         live l;
         live_begin(&l);
         add_notes(&l);
-        live_add(&l, KILN_OUTPUT_BITCODE, "needed.cpp", needed_text);
-        if (is_lazy)
-            add_owing_lazily(&l);
-        else
+        if (is_lazy) {
+            add_lazily(&l, "needed.cpp", needed_text);
+            add_lazily(&l, "user.cpp", user_text);
+        } else {
+            live_add(&l, KILN_OUTPUT_BITCODE, "needed.cpp", needed_text);
             live_add(&l, KILN_OUTPUT_BITCODE, "user.cpp", user_text);
+        }
         pthread_t thread = begin_use(&l);
         live_end(&l);
         CHECK_TEXT(order, "user needed ");
         end_use(thread);
         CHECK_TEXT(order, "user needed late ");
     }
+}
+
+/* A session ends: images that a live library depends on stay, too, with what a thread owes. */
+static int (*use_library)(void);
+static void *use_library_and_wait(void *unused)
+{
+    CHECK_INT(use_library(), 1);
+    stage = 1;
+    while (stage != 2)
+        sched_yield();
+    return unused;
+}
+
+TEST(an_image_that_a_live_library_needs_at_the_end)
+{
+    const kiln_load_options options = {.size = sizeof options, .engine = "jit"};
+    kiln_session *session = session_create(scratch("cache"), NULL);
+    kiln_library *library;
+    kiln_error *error;
+    pthread_t thread;
+    *order = 0;
+    kiln_spec *needed = kiln_spec_create("needed"), *user = kiln_spec_create("user");
+    kiln_spec_add_memory_source(needed, "needed.cpp", needed_text, strlen(needed_text), NULL);
+    kiln_spec_add_host_symbol(needed, "note", (const void *)(uintptr_t)note_text);
+    kiln_spec_add_arguments(needed, KILN_PRIVATE, (const char *const[]){"-Wl,-z,now", NULL});
+    kiln_spec_add_memory_source(user, "user.cpp", user_text, strlen(user_text), NULL);
+    kiln_spec_add_host_symbol(user, "note", (const void *)(uintptr_t)note_text);
+    kiln_spec_add_dependency(user, "needed");
+    CHECK_STATUS(kiln_session_register(session, needed, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_library_load_spec(session, user, &options, &library, &error), KILN_OK,
+                 &error);
+    use_library = (int (*)(void))kiln_library_function(library, "use", &error);
+    CHECK_INT(pthread_create(&thread, NULL, use_library_and_wait, NULL), 0);
+    while (stage != 1)
+        sched_yield();
+    kiln_session_destroy(session);
+    CHECK_TEXT(order, "user ");
+    end_use(thread);
+    CHECK_TEXT(order, "user thread ");
+    kiln_spec_destroy(needed);
+    kiln_spec_destroy(user);
 }
 
 /* A session may end while this thread owes a destructor to code of it. */

@@ -111,10 +111,11 @@ TEST(others_link_meanwhile)
              "int common(void) { return n; }");
     for (int i = 0; i < linkers; i++)
         inputs[i] = live_compile(&l, KILN_OUTPUT_OBJECT, "t.c",
-                                 text_of("static int n;\n"
+                                 /* One becomes an image. */
+                                 text_of("static %s int n; static int m;\n"
                                          "__attribute__((constructor)) static void c(void)"
-                                         " { n = %d; }\nint run%d(void) { return n; }",
-                                         i, i),
+                                         " { m = %d; }\nint run%d(void) { return m + n; }",
+                                         i ? "" : "_Thread_local", i, i),
                                  NULL);
     for (int i = 0; i < linkers; i++)
         pthread_create(&threads[i], NULL, link_on, (void *)(long)i);
@@ -206,7 +207,43 @@ TEST(another_thread_is_within_a_link)
     live_end(&l);
 }
 
-/* Nor do constructors end that it was running. */
+/* ---- another one removes something ---- */
+
+static void remove_it_here(void)
+{
+    kiln_error *error;
+    CHECK_STATUS(kiln_jit_remove(before, &error), KILN_OK, &error);
+    add_text("leaving.c", "int leaving(void) { return 6; }");
+    CHECK_INT(live_int(shared, "leaving"), 6);
+}
+
+static void *remove_before(void *unused)
+{
+    kiln_error *error;
+    CHECK_STATUS(kiln_jit_remove(before, &error), KILN_OK, &error);
+    return unused;
+}
+
+TEST(another_thread_runs_destructors)
+{
+    live l;
+    live_begin(&l);
+    shared = &l;
+    before = add_text("leaving.c", "void step(void); int leaving(void) { return 5; }\n"
+                                   "__attribute__((destructor)) static void d(void) { step(); }\n");
+    CHECK_INT(live_int(&l, "leaving"), 5);
+    pthread_t thread;
+    pthread_create(&thread, NULL, remove_before, NULL);
+    await(1);
+    CHECK_INT(in_child(remove_it_here), 0);
+    stage = 10;
+    pthread_join(thread, NULL);
+    live_end(&l);
+}
+
+/* ---- another one runs constructors ---- */
+
+/* They do not end. */
 static void use_what_was_being_constructed(void)
 {
     CHECK_INT(live_int(shared, "slow"), 1);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 
 static kiln_spec *spec_of_text(const char *name, const char *path, const char *text)
 {
@@ -275,6 +276,72 @@ TEST(arguments_are_kept)
                  KILN_OK, &error);
     CHECK_INT(live_int(&l, "run"), (28 * 1000 + 90 + 11) * 100 + 65);
     live_end(&l);
+}
+
+/* ---- little stack ---- */
+
+static int (*on_little_stack)(int);
+static kiln_jit_dylib *little_dylib;
+static int got;
+
+/* What it calls is compiled, and linked, an image too, with hardly any stack left. */
+static void call_with_little_stack(void)
+{
+    got = on_little_stack(3) + live_int_of(little_dylib, "image");
+}
+
+static void *call_on_thread(void *unused)
+{
+    call_with_little_stack();
+    return unused;
+}
+
+TEST(stacks_of_threads_and_coroutines)
+{
+    static const char text[] =
+        "#include <stdio.h>\n#include <string.h>\n"
+        "static int parse(const char *s) { int n = 0, sign = 1; for (; *s; s++) {\n"
+        "  switch (*s) { case '-': sign = -sign; break; case '+': break;\n"
+        "  default: if (*s >= '0' && *s <= '9') n = n * 10 + *s - '0'; else return -1; } }\n"
+        "  return n * sign; }\n"
+        "int work(int x) { char t[16]; memset(t, 0, sizeof t); t[0] = (char)('0' + x);\n"
+        "  int n = parse(t); for (int i = 0; i < x; i++) n += i * n; return n; }\n";
+    enum { coroutine_stack = 32 << 10 };
+    static char stack[coroutine_stack] __attribute__((aligned(64)));
+    static ucontext_t here, there;
+    for (int is_coroutine = 0; is_coroutine < 2; is_coroutine++) {
+        live l;
+        kiln_error *error;
+        pthread_attr_t attributes;
+        pthread_t thread;
+        live_begin(&l);
+        made input = live_compile(&l, KILN_OUTPUT_RAW_BITCODE, "a.c", text, NULL);
+        CHECK_STATUS(kiln_jit_add_lazy(l.dylib, "a", input.bytes, input.size, "-O2", NULL, &error),
+                     KILN_OK, &error);
+        live_add(&l, KILN_OUTPUT_BITCODE, "base.c", "int base = 3;");
+        live_add(
+            &l, KILN_OUTPUT_OBJECT, "image.c",
+            "extern int base; _Thread_local int own = 4; int image(void) { return own + base; }");
+        on_little_stack = (int (*)(int))kiln_jit_function(l.dylib, "work", &error);
+        little_dylib = l.dylib;
+        got = 0;
+        if (is_coroutine) {
+            CHECK(getcontext(&there) == 0);
+            there.uc_stack.ss_sp = stack;
+            there.uc_stack.ss_size = sizeof stack;
+            there.uc_link = &here;
+            makecontext(&there, call_with_little_stack, 0);
+            CHECK(swapcontext(&here, &there) == 0);
+        } else {
+            CHECK(pthread_attr_init(&attributes) == 0);
+            CHECK(pthread_attr_setstacksize(&attributes, 64 << 10) == 0);
+            CHECK(pthread_create(&thread, &attributes, call_on_thread, NULL) == 0);
+            CHECK(pthread_join(thread, NULL) == 0);
+            pthread_attr_destroy(&attributes);
+        }
+        CHECK_INT(got, 18 + 7);
+        live_end(&l);
+    }
 }
 
 static char failed_function[64], failed_message[256];

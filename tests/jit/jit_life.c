@@ -173,6 +173,31 @@ TEST(what_runs_is_not_removed)
     live_end(&l);
 }
 
+/* An image's constructors run within the link that makes it. */
+static void remove_in_link(void)
+{
+    kiln_error *error;
+    CHECK_INT(kiln_jit_remove(running, &error), KILN_REFUSED);
+    CHECK_CONTAINS(kiln_error_message(error), "link is under way");
+    kiln_error_destroy(error);
+}
+
+TEST(what_is_being_linked_is_not_removed)
+{
+    live l;
+    kiln_error *error;
+    const kiln_jit_symbol symbol = {"remove_in_link", (const void *)(uintptr_t)remove_in_link};
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    running = live_add(&l, KILN_OUTPUT_OBJECT, "image.c",
+                       "void remove_in_link(void); _Thread_local int own = 2;\n"
+                       "__attribute__((constructor)) static void c(void) { remove_in_link(); }\n"
+                       "int run(void) { return own; }");
+    CHECK_INT(live_int(&l, "run"), 2);
+    CHECK_STATUS(kiln_jit_remove(running, &error), KILN_OK, &error);
+    live_end(&l);
+}
+
 static int objects, object_bytes;
 static void on_object(const kiln_jit_object *object, void *data)
 {
@@ -251,6 +276,35 @@ TEST(symbols_are_listed)
     CHECK_STATUS(kiln_jit_list(l.dylib, list, &seen, &error), KILN_OK, &error);
     CHECK_TEXT(seen.names, "w()? n::f(int) data zz ");
     CHECK_INT(seen.functions, 2);
+    live_end(&l);
+}
+
+/* Those of an archive, too, before they are needed; and they have C++ names. */
+TEST(symbols_of_archives_are_listed)
+{
+    live l;
+    kiln_error *error;
+    kiln_jit_code *code;
+    live_begin(&l);
+    made archive = live_compile(
+        &l, KILN_OUTPUT_ARCHIVE, "a.cpp",
+        "namespace n { int f(int x) { return x + 1; } } static int own() { return 1; }\n"
+        "__attribute__((visibility(\"hidden\"))) int hidden() { return own(); } int data[4];",
+        NULL);
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "a.a", archive.bytes, archive.size, &code, &error),
+                 KILN_OK, &error);
+    for (int i = 0; i < 2; i++) {
+        listed seen = {0};
+        CHECK_STATUS(kiln_jit_list(l.dylib, list, &seen, &error), KILN_OK, &error);
+        CHECK_TEXT(seen.names, "n::f(int) data ");
+        CHECK_INT(seen.functions, 1);
+        int (*f)(int) = (int (*)(int))kiln_jit_function(l.dylib, "n::f", &error);
+        CHECK(f && f(2) == 3);
+    }
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+    listed seen = {0};
+    CHECK_STATUS(kiln_jit_list(l.dylib, list, &seen, &error), KILN_OK, &error);
+    CHECK_TEXT(seen.names, "");
     live_end(&l);
 }
 
