@@ -78,26 +78,32 @@ Engine::~Engine()
     delist();
     if (session_)
         end_code();
-    std::set<jit_code *> held = find_held();
-    // A thread owes it a destructor, which may need that.
-    for (jit_code *code : held) {
-        hold(*code);
-        for (auto &lazy : code->lazy)
-            lazy->leave();
-        for (void *library : code->libraries)
-            config_.host.keep_library(library);
-        close_libraries(*code);
-    }
+    // What a thread owes a destructor stays for good, with what that needs, and what counts it.
+    std::set<jit_code *> held;
+    for (bool goes_on = true; std::exchange(goes_on, false);)
+        for (jit_code *code : find_held())
+            if (held.insert(code).second) {
+                goes_on = true;
+                hold(*code);
+                for (auto &lazy : code->lazy)
+                    lazy->leave();
+                for (void *library : code->libraries)
+                    config_.host.keep_library(library);
+                close_libraries(*code);
+            }
     by_key_.clear(); // what is under way nobody owns
-    for (auto &code : code_) {
-        if (!held.count(code.get()))
+    for (auto *codes : {&code_, &departed_})
+        for (auto &code : *codes) {
             for (auto &linked : code->linked)
-                linked->debug.reset();
-        remove_generator(*code);
-        code->tracker = nullptr;
-        code->units.clear(); // their trackers
-        code->definitions.clear();
-    }
+                if (!held.count(code.get())) {
+                    linked->debug.reset();
+                    slab_->let_go(linked->begin);
+                }
+            remove_generator(*code);
+            code->tracker = nullptr;
+            code->units.clear(); // their trackers
+            code->definitions.clear();
+        }
     if (session_)
         report(session_->endSession());
     objects_.reset();
@@ -105,7 +111,6 @@ Engine::~Engine()
         for (auto &code : *codes)
             code->lazy.clear();
     session_.reset();
-    // It stays for good, and so does what counts what is owed.
     if (held.empty())
         return;
     (void)slab_.release();
@@ -116,42 +121,37 @@ Engine::~Engine()
                 (void)code.release();
 }
 
-// Run handlers, the newest code's first, which may add and remove some; close libraries of what nobody
-// keeps.
+// Run handlers, of what waits for threads, too, since that would wait too long; compile what threads may
+// call; close libraries of what nobody keeps. All that may add, link and remove some.
 void Engine::end_code()
 {
     release_departed();
-    settle_references();
-    auto each = [this](auto run) {
-        for (size_t i = code_.size(); i-- > 0;)
-            if (i < code_.size())
-                run(*code_[i]);
-    };
-    // What waits for threads to end would wait too long.
-    std::vector<jit_code *> departed;
-    for (auto &code : departed_) {
-        code->ender = pthread_self();
-        departed.push_back(code.get());
-    }
-    for (jit_code *code : departed)
-        runtime_finalise(*code->traces, linked_of(*code));
-    for (jit_code *code : departed)
-        code->ender.reset();
-    each([this](jit_code &code) { runtime_finalise(*code.traces, linked_of(code)); });
-    // Compiling may bring in what is held then, too.
-    bool goes_on = true;
-    while (std::exchange(goes_on, false))
+    is_ending_ = true;
+    using State = std::array<size_t, 3>;
+    State seen = {}, now = {1};
+    while (seen != now) {
+        seen = now;
+        std::vector<jit_code *> all;
+        for (auto &code : departed_)
+            all.push_back(code.get());
+        for (auto &code : reverse(code_))
+            all.push_back(code.get());
+        for (jit_code *code : all)
+            runtime_finalise(*code->traces, linked_of(*code));
+        settle_references();
         for (jit_code *code : find_held())
-            if (!is_whole(*code)) {
-                complete(*code);
-                settle_references();
-                goes_on = true;
+            complete(*code);
+        // An image that cannot leave holds what it needs.
+        for (jit_code *code : all)
+            if (!code->libraries.empty() && !find_held().count(code)) {
+                remove_generator(*code);
+                close_libraries(*code);
             }
-    // An image that cannot leave holds what it needs.
-    each([this](jit_code &code) {
-        if (!code.libraries.empty() && !find_held().count(&code))
-            close_libraries(code);
-    });
+        size_t images = 0;
+        for (jit_code *code : all)
+            images += code->images.size();
+        now = {link_count_, departed_.size() + code_.size(), images};
+    }
 }
 
 void Engine::report(Error error)

@@ -18,6 +18,7 @@
 #include "llvm/ExecutionEngine/Orc/ThreadSafeModule.h"
 #include "llvm/Target/TargetMachine.h"
 
+#include <array>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -296,6 +297,8 @@ class Engine : public LinkObserver
     unsigned leaving_ = 0;    // codes that are being removed
     Reports reports_;         // of the innermost look-up
     bool has_failed_ = false; // some unit
+    size_t link_count_ = 0;   // objects that were linked
+    bool is_ending_ = false;  // nothing of code_ and departed_ is freed
 };
 
 } // namespace kiln

@@ -112,7 +112,7 @@ std::vector<jit_code *> Engine::take_ready()
     std::vector<jit_code *> ready;
     std::lock_guard lock(link_mutex_);
     // Within a link its handlers could not use what other threads have.
-    if (departed_.empty() || link_mutex_.level() > 1)
+    if (departed_.empty() || link_mutex_.level() > 1 || is_ending_)
         return ready;
     std::set<jit_code *> held = find_held();
     for (auto &code : departed_)
@@ -135,6 +135,8 @@ void Engine::let_go(ArrayRef<jit_code *> ended)
     std::lock_guard lock(link_mutex_);
     for (jit_code *code : ended)
         code->ender.reset();
+    if (is_ending_)
+        return;
     std::set<jit_code *> held = find_held();
     for (jit_code *code : ended) {
         if (held.count(code))

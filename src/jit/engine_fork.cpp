@@ -2,7 +2,8 @@
 //
 // The fork waits until no other thread links, so that the child finds every engine whole; but not for long,
 // since a constructor that runs within a link may wait for the thread that forks. What another thread would
-// not let go of by then is lost to the child, where each call says so.
+// not let go of by then is lost to the child, where each call says so. For threads that run constructors or
+// handlers without a lock it waits some milliseconds, since they may be inside of libc's list of handlers.
 #include "jit/engine.h"
 #include "jit/perf_map.h"
 
@@ -37,29 +38,37 @@ bool Engine::hold_for_fork()
 {
     bool all = true;
     for (Engine *engine : engines)
-        if (!engine->is_lost_)
+        if (!engine->is_lost_ && !engine->is_held_for_fork_)
             all &= engine->is_held_for_fork_ = engine->link_mutex_.try_lock();
-    busy_mutex.lock();
-    return all && runtime_is_idle();
+    return all;
 }
 
 void Engine::release_after_fork()
 {
-    busy_mutex.unlock();
     for (Engine *engine : engines)
         if (std::exchange(engine->is_held_for_fork_, false))
             engine->link_mutex_.unlock();
 }
 
-// Meanwhile the others go on: what they do may need two of these.
+// Meanwhile the others go on: what they do may need two of these. At last what is held is kept.
 void Engine::before_fork()
 {
-    constexpr auto long_enough = std::chrono::seconds(1);
-    auto end = std::chrono::steady_clock::now() + long_enough;
+    using std::chrono::milliseconds;
+    using std::chrono::steady_clock;
+    auto begin = steady_clock::now(), short_end = begin + milliseconds(50),
+         end = begin + milliseconds(1000), last_end = end + milliseconds(50);
     list_mutex.lock();
-    while (!hold_for_fork() && std::chrono::steady_clock::now() < end) {
-        release_after_fork();
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (bool is_ready = false; !is_ready;) {
+        auto now = steady_clock::now();
+        bool all = hold_for_fork();
+        busy_mutex.lock();
+        is_ready = all ? runtime_is_idle() || now > short_end : now > last_end;
+        if (is_ready)
+            break;
+        busy_mutex.unlock();
+        if (now < end)
+            release_after_fork();
+        std::this_thread::sleep_for(milliseconds(1));
     }
     for (std::mutex *leaf : leaves)
         leaf->lock();
@@ -74,6 +83,7 @@ void Engine::after_fork(bool in_child)
         for (Engine *engine : engines)
             engine->forget_other_threads();
     }
+    busy_mutex.unlock();
     release_after_fork();
     list_mutex.unlock();
 }

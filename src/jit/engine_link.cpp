@@ -62,6 +62,7 @@ void Engine::linked(orc::ResourceKey key, StringRef name, std::unique_ptr<Linked
     if (owner->second.unit)
         recent_.push_back({&code, owner->second.unit, linked.get(), depth_});
     linked->traces = code.traces.get();
+    link_count_++;
     extents_[linked->begin] = {linked->end, linked.get(), &code};
     to_settle_.push_back(linked.get());
     if (linked->initialisers.empty() && linked->finalisers.empty())
@@ -156,7 +157,7 @@ void Engine::revive()
             if (!unit->has_failed || !unit->bytes)
                 continue; // an image, which stays loaded
             drop(*unit);
-            report(define_unit(*code, *unit));
+            run_on_large_stack([&] { report(define_unit(*code, *unit)); });
         }
 }
 

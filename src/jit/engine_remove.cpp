@@ -137,8 +137,14 @@ kiln_status Engine::remove_one(jit_code &code, std::unique_lock<CountedMutex> &l
         is_delayed |= is_held(code);
     } while (linked != linked_of(code) || (is_delayed && !is_whole(code)));
     hold(code);
-    for (auto &one : code.linked)
+    for (auto &one : code.linked) {
         withdraw(code, *one);
+        // What is being linked may have its addresses, and goes when the link ends.
+        if (depth_) {
+            lost_.push_back({one->begin, one->end});
+            has_failed_ = true;
+        }
+    }
     erase_if(extents_, [&](const auto &extent) { return extent.second.code == &code; });
     erase_if(recent_, [&](const Recent &recent) { return recent.code == &code; });
     remove_generator(code);
@@ -177,7 +183,7 @@ void Engine::take_back_weak_data(const jit_code &gone)
                 any_of(unit->elsewhere,
                        [&](const std::string &name) { return gone.symbols.count(name) != 0; })) {
                 drop(*unit);
-                report(define_unit(*code, *unit));
+                run_on_large_stack([&] { report(define_unit(*code, *unit)); });
             }
 }
 

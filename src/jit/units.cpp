@@ -72,10 +72,21 @@ Error add_emulated_names(orc::ExecutionSession &session, MemoryBufferRef object,
                          orc::MaterializationUnit::Interface &interface)
 {
     return visit_object_symbols(object, [&](const ObjectSymbol &symbol) {
-        if (symbol.is_thread_local && symbol.is_defined && !symbol.is_local)
+        if (symbol.is_thread_local && symbol.is_defined && !symbol.is_local && !symbol.is_hidden)
             interface.SymbolFlags[session.intern((emulated_tls_prefix + symbol.name).str())] =
                 JITSymbolFlags::Exported;
     });
+}
+
+// An image shows nothing hidden; so others may define that.
+void leave_out_hidden(orc::MaterializationUnit::Interface &interface)
+{
+    std::vector<orc::SymbolStringPtr> hidden;
+    for (const auto &[name, flags] : interface.SymbolFlags)
+        if (!flags.isExported() && !flags.hasMaterializationSideEffectsOnly())
+            hidden.push_back(name);
+    for (const orc::SymbolStringPtr &name : hidden)
+        interface.SymbolFlags.erase(name);
 }
 
 } // namespace
@@ -89,6 +100,7 @@ Expected<std::unique_ptr<orc::MaterializationUnit>> make_object_unit(Engine &eng
     if (!interface)
         return interface.takeError();
     if (as_image) {
+        leave_out_hidden(*interface);
         if (Error error = add_emulated_names(session, object, *interface))
             return error;
     }

@@ -310,6 +310,21 @@ TEST(a_jit_ends_while_a_destructor_is_owed)
     }
 }
 
+/* An image that cannot leave calls what was not compiled until then. */
+TEST(a_jit_ends_while_an_image_owes_a_destructor)
+{
+    live l;
+    live_begin(&l);
+    add_notes(&l);
+    add_lazily(&l, "needed.cpp", needed_text);
+    live_add(&l, KILN_OUTPUT_OBJECT, "user.cpp", user_text);
+    pthread_t thread = begin_use(&l);
+    live_end(&l);
+    CHECK_TEXT(order, "needed ");
+    end_use(thread);
+    CHECK_TEXT(order, "needed late ");
+}
+
 /* A session ends: images that a live library depends on stay, too, with what a thread owes. */
 static int (*use_library)(void);
 static void *use_library_and_wait(void *unused)

@@ -388,3 +388,28 @@ TEST(dylibs_in_order)
     CHECK_INT(live_int(&l, "a"), 2);
     live_end(&l);
 }
+
+/* What is hidden in an object that becomes an image is its own: others define theirs. */
+TEST(what_an_image_hides)
+{
+    live l;
+    live_begin(&l);
+    live_add(&l, KILN_OUTPUT_OBJECT, "image.cpp",
+             "__attribute__((weak, visibility(\"hidden\"))) int hidden() { return 1; }\n"
+             "thread_local int own = 2; extern \"C\" int image() {\n"
+             "  try { throw hidden(); } catch (int n) { return n + own; } }");
+    live_add(&l, KILN_OUTPUT_OBJECT, "other.cpp",
+             "__attribute__((weak, visibility(\"hidden\"))) int hidden() { return 10; }\n"
+             "extern \"C\" int other() { try { throw hidden(); } catch (int n) { return n; } }");
+    live_add(&l, KILN_OUTPUT_OBJECT, "lacking.cpp",
+             "extern \"C\" __attribute__((visibility(\"hidden\"))) int lost();\n"
+             "extern \"C\" int lacking() { return lost(); }");
+    live_add(&l, KILN_OUTPUT_OBJECT, "hides.cpp",
+             "extern \"C\" __attribute__((visibility(\"hidden\"))) int lost() { return 3; }\n"
+             "thread_local int mine = 2; extern \"C\" int hides() { return mine + lost(); }");
+    CHECK_INT(live_int(&l, "image"), 3);
+    CHECK_INT(live_int(&l, "other"), 10);
+    CHECK_INT(live_int(&l, "hides"), 5);
+    CHECK_CONTAINS(live_fails(l.dylib, "lacking", KILN_BIND), "'lost'");
+    live_end(&l);
+}

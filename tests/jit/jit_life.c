@@ -198,6 +198,35 @@ TEST(what_is_being_linked_is_not_removed)
     live_end(&l);
 }
 
+/* What a link has found already is removed within it: the link fails, and can be tried again. */
+static void remove_what_was_found(void)
+{
+    kiln_error *error;
+    CHECK_STATUS(kiln_jit_remove(running, &error), KILN_OK, &error);
+}
+
+TEST(what_a_link_has_found_is_removed)
+{
+    live l;
+    kiln_error *error;
+    const kiln_jit_symbol symbol = {"remove_what_was_found",
+                                    (const void *)(uintptr_t)remove_what_was_found};
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    running = live_add(&l, KILN_OUTPUT_OBJECT, "found.c", "int found(void) { return 3; }");
+    CHECK_INT(live_int(&l, "found"), 3);
+    live_add(&l, KILN_OUTPUT_OBJECT, "image.c",
+             "void remove_what_was_found(void); _Thread_local int own = 2;\n"
+             "__attribute__((constructor)) static void c(void) { remove_what_was_found(); }\n"
+             "int image(void) { return own; }");
+    live_add(&l, KILN_OUTPUT_OBJECT, "user.c",
+             "int found(void); int image(void); int user(void) { return found() + image(); }");
+    live_fails(l.dylib, "user", KILN_BIND);
+    live_add(&l, KILN_OUTPUT_OBJECT, "again.c", "int found(void) { return 4; }");
+    CHECK_INT(live_int(&l, "user"), 6);
+    live_end(&l);
+}
+
 static int objects, object_bytes;
 static void on_object(const kiln_jit_object *object, void *data)
 {

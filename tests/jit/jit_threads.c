@@ -336,6 +336,28 @@ TEST(what_a_destructor_links_of_its_own_ends_too)
     CHECK_TEXT(order, "first second ");
 }
 
+/* So does what is linked at the end of the JIT. */
+TEST(what_a_destructor_links_at_the_end_ends_too)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    shared = &l;
+    live_add(&l, KILN_OUTPUT_OBJECT, "first.c",
+             "void note_end(const char *); int first(void) { return 3; }\n"
+             "__attribute__((destructor)) static void d(void) { note_end(\"first \"); }");
+    made archive =
+        live_compile(&l, KILN_OUTPUT_ARCHIVE, "second.c",
+                     "void note_end(const char *); int second(void) { return 3; }\n"
+                     "__attribute__((destructor)) static void d(void) { note_end(\"second \"); }",
+                     NULL);
+    CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "second.a", archive.bytes, archive.size, NULL, &error),
+                 KILN_OK, &error);
+    CHECK_INT(live_int(&l, "first"), 3);
+    live_end(&l);
+    CHECK_TEXT(order, "first second ");
+}
+
 /* Within a link: a constructor of an image, which an object with a thread-local becomes. */
 void look_up_in_vain(void)
 {
