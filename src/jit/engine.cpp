@@ -76,21 +76,23 @@ Error Engine::begin()
 Engine::~Engine()
 {
     delist();
-    if (session_)
-        end_code();
     // What a thread owes a destructor stays for good, with what that needs, and what counts it.
-    std::set<jit_code *> held;
-    for (bool goes_on = true; std::exchange(goes_on, false);)
-        for (jit_code *code : find_held())
-            if (held.insert(code).second) {
-                goes_on = true;
-                hold(*code);
-                for (auto &lazy : code->lazy)
-                    lazy->leave();
-                for (void *library : code->libraries)
-                    config_.host.keep_library(library);
-                close_libraries(*code);
-            }
+    std::set<jit_code *> held, found;
+    if (session_)
+        found = end_code();
+    while (!found.empty()) {
+        for (jit_code *code : found) {
+            held.insert(code);
+            hold(*code);
+            for (auto &lazy : code->lazy)
+                lazy->leave();
+            for (void *library : code->libraries)
+                config_.host.keep_library(library);
+            close_libraries(*code);
+        }
+        found = find_held();
+        erase_if(found, [&](jit_code *code) { return held.count(code) != 0; });
+    }
     by_key_.clear(); // what is under way nobody owns
     for (auto *codes : {&code_, &departed_})
         for (auto &code : *codes) {
@@ -122,9 +124,11 @@ Engine::~Engine()
 }
 
 // Run handlers, of what waits for threads, too, since that would wait too long; compile what threads may
-// call; close libraries of what nobody keeps. All that may add, link and remove some.
-void Engine::end_code()
+// call; close libraries of what nobody keeps. All that may add, link and remove some. What was kept,
+// though its threads may have ended meanwhile.
+std::set<jit_code *> Engine::end_code()
 {
+    std::set<jit_code *> kept;
     release_departed();
     is_ending_ = true;
     using State = std::array<size_t, 3>;
@@ -141,17 +145,25 @@ void Engine::end_code()
         settle_references();
         for (jit_code *code : find_held())
             complete(*code);
-        // An image that cannot leave holds what it needs.
-        for (jit_code *code : all)
-            if (!code->libraries.empty() && !find_held().count(code)) {
-                remove_generator(*code);
-                close_libraries(*code);
-            }
+        // An image that cannot leave holds what it needs, which may have to be compiled first.
+        for (jit_code *code : all) {
+            if (code->libraries.empty())
+                continue;
+            kept = find_held();
+            if (kept.count(code))
+                continue;
+            remove_generator(*code);
+            close_libraries(*code);
+            if (!code->images.empty())
+                break;
+        }
+        kept = find_held();
         size_t images = 0;
         for (jit_code *code : all)
             images += code->images.size();
         now = {link_count_, departed_.size() + code_.size(), images};
     }
+    return kept;
 }
 
 void Engine::report(Error error)

@@ -166,7 +166,7 @@ class Engine : public LinkObserver
     explicit Engine(const jit_config &config) : config_(config) {}
 
     llvm::Error begin();
-    void end_code();
+    std::set<jit_code *> end_code();
     static bool hold_for_fork();
     static void release_after_fork();
     void forget_other_threads();
@@ -297,7 +297,7 @@ class Engine : public LinkObserver
     unsigned leaving_ = 0;    // codes that are being removed
     Reports reports_;         // of the innermost look-up
     bool has_failed_ = false; // some unit
-    size_t link_count_ = 0;   // objects that were linked
+    size_t link_count_ = 0;   // objects that were linked, libraries that came and went
     bool is_ending_ = false;  // nothing of code_ and departed_ is freed
 };
 

@@ -79,6 +79,7 @@ void Engine::close_libraries(jit_code &code)
     {
         std::lock_guard lock(link_mutex_);
         libraries = std::exchange(code.libraries, {});
+        link_count_ += libraries.size();
     }
     char id[jit_image_id_size];
     for (void *library : libraries)

@@ -93,6 +93,18 @@ void Engine::load_image(Image &image, const orc::SymbolMap &addresses)
     }
     if (Error error = check_references(*owner.code, needs))
         return fail(std::move(image.responsibility), std::move(error));
+    Linked wanted;
+    wanted.references = needs;
+    if (wanted.refers_to(lost_))
+        return fail(std::move(image.responsibility),
+                    refuse_as(KILN_BIND, "something that it needs was removed meanwhile"));
+    // From here on, since constructors may remove things.
+    std::vector<jit_code *> used;
+    for (const void *address : needs)
+        visit_owners(address, [&](jit_code &other, Linked *) {
+            if (&other != owner.code && other.users.insert(owner.code).second)
+                used.push_back(&other);
+        });
     // Its constructors may call what was linked for it.
     initialise(take_pending());
     kiln_status status =
@@ -102,16 +114,15 @@ void Engine::load_image(Image &image, const orc::SymbolMap &addresses)
     if (status != KILN_OK) {
         Error failed = refuse_as(status, host.error_text(error));
         host.error_destroy(error);
+        for (auto &code : code_)
+            if (is_contained(used, code.get()))
+                code->users.erase(owner.code);
         return fail(std::move(image.responsibility), std::move(failed));
     }
     if (owner.unit)
         owner.unit->bytes.reset();
     owner.code->libraries.push_back(library);
-    for (const void *address : needs)
-        visit_owners(address, [&](jit_code &other, Linked *) {
-            if (&other != owner.code)
-                other.users.insert(owner.code);
-        });
+    link_count_++;
     finish_image(std::move(image.responsibility), *owner.code, library);
 }
 

@@ -145,6 +145,11 @@ kiln_status Engine::remove_one(jit_code &code, std::unique_lock<CountedMutex> &l
             has_failed_ = true;
         }
     }
+    for (const auto &[address, lenders] : lent_)
+        if (depth_ && lenders.size() == 1 && *lenders.begin() == &code) {
+            lost_.push_back({address, address});
+            has_failed_ = true;
+        }
     erase_if(extents_, [&](const auto &extent) { return extent.second.code == &code; });
     erase_if(recent_, [&](const Recent &recent) { return recent.code == &code; });
     remove_generator(code);

@@ -227,6 +227,64 @@ TEST(what_a_link_has_found_is_removed)
     live_end(&l);
 }
 
+/* The same of an image, and for one. */
+TEST(an_image_that_a_link_has_found_is_removed)
+{
+    for (int i = 0; i < 2; i++) {
+        const char *own_text = "_Thread_local int own%d = 0;";
+        live l;
+        kiln_error *error;
+        const kiln_jit_symbol symbol = {"remove_what_was_found",
+                                        (const void *)(uintptr_t)remove_what_was_found};
+        live_begin(&l);
+        CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK,
+                     &error);
+        running = live_add(
+            &l, KILN_OUTPUT_OBJECT, "found.c",
+            text_of("%s int found(void) { return 3; }", i == 0 ? text_of(own_text, 1) : ""));
+        CHECK_INT(live_int(&l, "found"), 3);
+        live_add(&l, KILN_OUTPUT_OBJECT, "image.c",
+                 "void remove_what_was_found(void); _Thread_local int own = 2;\n"
+                 "__attribute__((constructor)) static void c(void) { remove_what_was_found(); }\n"
+                 "int image(void) { return own; }");
+        live_add(&l, KILN_OUTPUT_OBJECT, "user.c",
+                 text_of("%s int found(void); int image(void);\n"
+                         "int user(void) { return found() + image(); }",
+                         i == 1 ? text_of(own_text, 2) : ""));
+        live_fails(l.dylib, "user", KILN_BIND);
+        live_add(&l, KILN_OUTPUT_OBJECT, "again.c", "int found(void) { return 4; }");
+        CHECK_INT(live_int(&l, "user"), 6);
+        live_end(&l);
+    }
+}
+
+/* What an image needs is in use before its constructors run. */
+static void remove_what_it_needs(void)
+{
+    kiln_error *error;
+    CHECK_INT(kiln_jit_remove(running, &error), KILN_REFUSED);
+    CHECK_CONTAINS(kiln_error_message(error), "'image.c' refers to it");
+    kiln_error_destroy(error);
+}
+
+TEST(what_an_image_needs_is_not_removed_by_it)
+{
+    live l;
+    kiln_error *error;
+    const kiln_jit_symbol symbol = {"remove_what_it_needs",
+                                    (const void *)(uintptr_t)remove_what_it_needs};
+    live_begin(&l);
+    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    running = live_add(&l, KILN_OUTPUT_OBJECT, "found.c", "int found(void) { return 3; }");
+    CHECK_INT(live_int(&l, "found"), 3);
+    live_add(&l, KILN_OUTPUT_OBJECT, "image.c",
+             "void remove_what_it_needs(void); int found(void); _Thread_local int own = 2;\n"
+             "__attribute__((constructor)) static void c(void) { remove_what_it_needs(); }\n"
+             "int image(void) { return own + found(); }");
+    CHECK_INT(live_int(&l, "image"), 5);
+    live_end(&l);
+}
+
 static int objects, object_bytes;
 static void on_object(const kiln_jit_object *object, void *data)
 {
