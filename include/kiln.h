@@ -877,9 +877,10 @@ KILN_API kiln_status kiln_jit_add_process_symbols(kiln_jit_dylib *dylib, kiln_ji
  * it and was removed before; its memory stays until that thread has ended, and the next look-up, link,
  * addition of code or removal on the JIT then runs its destructors. REFUSED, with the reason: other code
  * refers to it, this thread is running it, a thread is running its constructors or removing it, or it is
- * not linked and a link of this thread's is under way (in constructors of images); then nothing has happened. While its
- * destructors run, other code that needs it does not link (BIND), and its name is taken. Addresses that
- * the host or another thread keeps lead nowhere afterwards, which nobody can check. Since 0.1. */
+ * not linked and a link of this thread's is under way (in constructors of images); then nothing has
+ * happened. While its destructors run, other code that needs it does not link (BIND), and its name is
+ * taken. Addresses that the host or another thread keeps lead nowhere afterwards, which nobody can
+ * check. Since 0.1. */
 KILN_API kiln_status kiln_jit_remove(kiln_jit_code *code, kiln_error **error);
 /* Link all of what one call has added, and run its constructors, without a look-up; nothing of an
  * archive, or of what is linked already. Blocks. Errors: as of a look-up. Since 0.1. */

@@ -1,9 +1,9 @@
 /* session_fork.c - the list of all sessions, and what happens to them when the host forks.
  *
- * The fork waits until no lock of ours is held, for those of JITs a second at most (jit/engine_fork.cpp), so
- * that the child finds every structure whole. The
- * child then drops what belongs to the parent: the connection to the compiler process, and builds
- * that other threads had under way. */
+ * The fork waits until no lock of ours is held, for those of JITs a second at most
+ * (jit/engine_fork.cpp), so that the child finds every structure whole. The child then drops what
+ * belongs to the parent: the connection to the compiler process, and builds that other threads had
+ * under way. */
 #include "api/jit_host.h"
 #include "api/load_calls.h"
 #include "api/reload_calls.h"
@@ -12,8 +12,8 @@
 #include "os/os.h"
 #include "reload/patch.h"
 
-static pthread_mutex_t list_mutex =
-    PTHREAD_MUTEX_INITIALIZER; /* taken before all locks but the JITs' */
+/* Taken before all locks but the JITs'. */
+static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
 static kiln_session *sessions;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 

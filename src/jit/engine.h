@@ -60,8 +60,7 @@ struct jit_code {
         bool is_function, is_weak;
         uint64_t size;
     };
-    std::map<std::string, Offer>
-        offers; // of an archive, what members define that were not needed yet
+    std::map<std::string, Offer> offers; // of an archive: what its members define
     std::set<std::string> weak;
     llvm::StringMap<uint64_t> sizes; // of symbols, in bytes
     // All that its units define, those that only run constructors too.
@@ -211,6 +210,8 @@ class Engine : public LinkObserver
     void load_image(Image &image, const llvm::orc::SymbolMap &addresses);
     void finish_image(std::unique_ptr<llvm::orc::MaterializationResponsibility> responsibility,
                       jit_code &code, void *library);
+    struct Extent; // of what is linked, or being linked
+    const Extent *find_extent(const void *address) const;
     // Who has the address, and would take it away by being removed; linked: NULL if it was lent, or is
     // being linked.
     void visit_owners(const void *address,
@@ -237,8 +238,8 @@ class Engine : public LinkObserver
     std::set<jit_code *> find_held() const;
     void hold(const jit_code &code);
     void complete(jit_code &code);
-    bool is_whole(const jit_code &code); // nothing of it is left to be compiled
-    bool is_linked_or_not_needed(const jit_code &code) const;
+    bool is_whole(const jit_code &code);              // nothing of it is left to be compiled
+    bool is_left_to_link(const jit_code &code) const; // something of it
     void collect_images();
     std::vector<jit_code *> take_ready();
     void let_go(llvm::ArrayRef<jit_code *> ended);

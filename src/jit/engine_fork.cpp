@@ -58,12 +58,11 @@ void Engine::before_fork()
     auto begin = steady_clock::now(), short_end = begin + milliseconds(50),
          end = begin + milliseconds(1000), last_end = end + milliseconds(50);
     list_mutex.lock();
-    for (bool is_ready = false; !is_ready;) {
+    for (;;) {
         auto now = steady_clock::now();
         bool all = hold_for_fork();
         busy_mutex.lock();
-        is_ready = all ? runtime_is_idle() || now > short_end : now > last_end;
-        if (is_ready)
+        if (all ? runtime_is_idle() || now > short_end : now > last_end)
             break;
         busy_mutex.unlock();
         if (now < end)

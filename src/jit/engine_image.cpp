@@ -93,9 +93,7 @@ void Engine::load_image(Image &image, const orc::SymbolMap &addresses)
     }
     if (Error error = check_references(*owner.code, needs))
         return fail(std::move(image.responsibility), std::move(error));
-    Linked wanted;
-    wanted.references = needs;
-    if (wanted.refers_to(lost_))
+    if (refer_to(needs, lost_))
         return fail(std::move(image.responsibility),
                     refuse_as(KILN_BIND, "something that it needs was removed meanwhile"));
     // From here on, since constructors may remove things.

@@ -12,12 +12,19 @@ using namespace llvm;
 
 // ---- linking ----
 
+const Engine::Extent *Engine::find_extent(const void *address) const
+{
+    auto next = extents_.upper_bound(address);
+    return next != extents_.begin() && address < std::prev(next)->second.end
+               ? &std::prev(next)->second
+               : nullptr;
+}
+
 void Engine::visit_owners(const void *address,
                           function_ref<void(jit_code &owner, Linked *linked)> visit) const
 {
-    auto next = extents_.upper_bound(address);
-    if (next != extents_.begin() && address < std::prev(next)->second.end)
-        return visit(*std::prev(next)->second.code, std::prev(next)->second.linked);
+    if (const Extent *extent = find_extent(address))
+        return visit(*extent->code, extent->linked);
     auto lent = lent_.find(address);
     if (lent != lent_.end())
         for (jit_code *lender : lent->second)
@@ -123,7 +130,8 @@ bool Engine::conclude()
     for (bool goes_on = has_failed_; goes_on;) {
         goes_on = false;
         for (Recent &item : recent) {
-            if (!item.linked || (!item.unit->has_failed && !item.linked->refers_to(lost)))
+            if (!item.linked ||
+                (!item.unit->has_failed && !refer_to(item.linked->references, lost)))
                 continue;
             // An image needed it, and it has run.
             if (item.linked->is_initialised &&

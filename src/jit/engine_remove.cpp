@@ -56,7 +56,7 @@ std::string Engine::reason_to_stay(ArrayRef<jit_code *> family)
         return "'" + name + "' is in use: a thread is running its constructors";
     // A link of this thread's may be about to link something of it, or be in the middle of that.
     if (link_mutex_.level() > 1 &&
-        any_of(family, [&](jit_code *member) { return !is_linked_or_not_needed(*member); }))
+        any_of(family, [&](jit_code *member) { return is_left_to_link(*member); }))
         return "'" + name + "' is in use: a link is under way which may need it";
     return any_of(family, [](jit_code *member) { return member->leaves_with != nullptr; })
                ? "'" + name + "' is being removed already"
@@ -192,12 +192,11 @@ void Engine::take_back_weak_data(const jit_code &gone)
             }
 }
 
-// A link that is under way links it no more: nothing of it is left to be linked.
-bool Engine::is_linked_or_not_needed(const jit_code &code) const
+bool Engine::is_left_to_link(const jit_code &code) const
 {
-    return all_of(code.units, [&](const auto &unit) {
-        return !unit->bytes ||
-               any_of(recent_, [&](const Recent &recent) { return recent.unit == unit.get(); });
+    return any_of(code.units, [&](const auto &unit) {
+        return unit->bytes &&
+               none_of(recent_, [&](const Recent &recent) { return recent.unit == unit.get(); });
     });
 }
 

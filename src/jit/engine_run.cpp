@@ -40,13 +40,10 @@ bool Engine::is_complete(const Linked &linked, std::set<const Linked *> &known) 
 {
     if (linked.is_settled || !known.insert(&linked).second)
         return true;
-    for (const void *address : linked.references) {
-        auto next = extents_.upper_bound(address);
-        if (next != extents_.begin() && address < std::prev(next)->second.end &&
-            !std::prev(next)->second.linked)
+    for (const void *address : linked.references)
+        if (const Extent *extent = find_extent(address); extent && !extent->linked)
             return false;
-    }
-    return !linked.refers_to(lost_) &&
+    return !refer_to(linked.references, lost_) &&
            all_of(linked.needs, [&](const Linked *needed) { return is_complete(*needed, known); });
 }
 

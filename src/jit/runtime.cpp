@@ -233,9 +233,9 @@ const RuntimeSymbol symbols[] = {
 
 } // namespace
 
-bool Linked::refers_to(llvm::ArrayRef<Range> ranges) const
+bool refer_to(llvm::ArrayRef<const void *> addresses, llvm::ArrayRef<Range> ranges)
 {
-    return llvm::any_of(references, [&](const void *address) {
+    return llvm::any_of(addresses, [&](const void *address) {
         return llvm::any_of(ranges, [&](const Range &range) {
             return address >= range.begin && address <= range.end;
         });

@@ -36,6 +36,9 @@ struct Range {
     const void *begin = nullptr, *end = nullptr;
 };
 
+// Whether one of the addresses lies within one of the ranges, or at its end.
+bool refer_to(llvm::ArrayRef<const void *> addresses, llvm::ArrayRef<Range> ranges);
+
 // One linked object.
 struct Linked {
     std::vector<void (*)(int, char **, char **)> initialisers; // in the order of their calls
@@ -49,8 +52,6 @@ struct Linked {
     bool is_initialised = false;                 // or its runner is about to
     std::optional<pthread_t> runner;             // the thread that runs its initialisers
     bool is_settled = false;                     // so is all that it needs
-
-    bool refers_to(llvm::ArrayRef<Range> ranges) const; // to something within one of them
 };
 
 // Run its initialisers, and have its finalisers run at the end. Without a lock of the engine's.

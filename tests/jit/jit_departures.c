@@ -8,6 +8,12 @@
 static atomic_int stage;
 static live *shared;
 
+static void remove_later(kiln_jit_code *code)
+{
+    kiln_error *error;
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
+}
+
 /* A thread that has used a thread_local owes it its destructor. */
 static void *use_and_wait(void *data)
 {
@@ -27,9 +33,7 @@ static void note_destroyed(void)
 
 static kiln_jit_code *add_owing(live *l, kiln_output_kind kind)
 {
-    kiln_error *error;
-    const kiln_jit_symbol symbol = {"note", (const void *)(uintptr_t)note_destroyed};
-    CHECK_STATUS(kiln_jit_add_symbols(l->dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    live_lend(l, "note", (const void *)(uintptr_t)note_destroyed);
     return live_add(l, kind, "a.cpp",
                     "extern \"C\" void note(); struct S { int v = 3; ~S() { note(); } };\n"
                     "static thread_local S s; extern \"C\" int use() { return s.v++; }");
@@ -38,7 +42,6 @@ static kiln_jit_code *add_owing(live *l, kiln_output_kind kind)
 TEST(a_thread_owes_a_destructor)
 {
     live l;
-    kiln_error *error;
     pthread_t thread;
     live_begin(&l);
     shared = &l;
@@ -47,7 +50,7 @@ TEST(a_thread_owes_a_destructor)
     pthread_create(&thread, NULL, use_and_wait, NULL);
     while (stage != 1)
         sched_yield();
-    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
+    remove_later(code);
     live_fails(l.dylib, "use", KILN_NOT_FOUND);
     CHECK(kiln_jit_memory_bytes(l.jit) > before);
     CHECK_INT(destroyed, 0);
@@ -63,7 +66,6 @@ TEST(a_thread_owes_a_destructor)
 TEST(a_thread_owes_a_destructor_of_an_image)
 {
     live l;
-    kiln_error *error;
     pthread_t thread;
     live_begin(&l);
     shared = &l;
@@ -71,7 +73,7 @@ TEST(a_thread_owes_a_destructor_of_an_image)
     pthread_create(&thread, NULL, use_and_wait, NULL);
     while (stage != 1)
         sched_yield();
-    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
+    remove_later(code);
     live_fails(l.dylib, "use", KILN_NOT_FOUND);
     CHECK_INT(destroyed, 0);
     stage = 2;
@@ -106,10 +108,8 @@ static void note_text(const char *text)
 
 static void add_notes(live *l)
 {
-    kiln_error *error;
-    const kiln_jit_symbol symbol = {"note", (const void *)(uintptr_t)note_text};
     *order = 0;
-    CHECK_STATUS(kiln_jit_add_symbols(l->dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    live_lend(l, "note", (const void *)(uintptr_t)note_text);
 }
 
 static const char needed_text[] =
@@ -148,8 +148,8 @@ TEST(what_it_needs_stays_with_it)
         pthread_t thread = begin_use(&l);
         CHECK_INT(kiln_jit_remove(needed, &error), KILN_REFUSED);
         kiln_error_destroy(error);
-        CHECK_STATUS(kiln_jit_remove(user, &error), KILN_PENDING, &error);
-        CHECK_STATUS(kiln_jit_remove(needed, &error), KILN_PENDING, &error);
+        remove_later(user);
+        remove_later(needed);
         live_fails(l.dylib, "needed", KILN_NOT_FOUND);
         CHECK_TEXT(order, "");
         end_use(thread);
@@ -175,8 +175,8 @@ TEST(a_library_that_it_needs_stays_with_it)
     CHECK_STATUS(kiln_jit_add_library(l.dylib, library, &lender, &error), KILN_OK, &error);
     kiln_jit_code *user = live_add(&l, KILN_OUTPUT_BITCODE, "user.cpp", user_text);
     pthread_t thread = begin_use(&l);
-    CHECK_STATUS(kiln_jit_remove(user, &error), KILN_PENDING, &error);
-    CHECK_STATUS(kiln_jit_remove(lender, &error), KILN_PENDING, &error);
+    remove_later(user);
+    remove_later(lender);
     CHECK_STATUS(kiln_library_close(library), KILN_OK, NULL);
     end_use(thread);
     live_fails(l.dylib, "needed", KILN_NOT_FOUND);
@@ -192,7 +192,6 @@ TEST(an_image_in_between_ends_in_order)
         "thread_local int own = 1; extern \"C\" int between() { return own; }\n"
         "struct I { ~I() { note(needed() ? \"image \" : \"late \"); } }; static I i;\n";
     live l;
-    kiln_error *error;
     live_begin(&l);
     add_notes(&l);
     kiln_jit_code *codes[] = {
@@ -204,7 +203,7 @@ TEST(an_image_in_between_ends_in_order)
                  "static thread_local S s; extern \"C\" int use() { return s.n; }\n")};
     pthread_t thread = begin_use(&l);
     for (int i = 3; i-- > 0;)
-        CHECK_STATUS(kiln_jit_remove(codes[i], &error), KILN_PENDING, &error);
+        remove_later(codes[i]);
     end_use(thread);
     live_fails(l.dylib, "needed", KILN_NOT_FOUND);
     CHECK_TEXT(order, "thread image needed ");
@@ -215,15 +214,14 @@ TEST(an_image_in_between_ends_in_order)
 TEST(what_an_image_needs_stays_with_it)
 {
     live l;
-    kiln_error *error;
     live_begin(&l);
     size_t before = kiln_jit_memory_bytes(l.jit);
     add_notes(&l);
     kiln_jit_code *needed = live_add(&l, KILN_OUTPUT_BITCODE, "needed.cpp", needed_text);
     kiln_jit_code *image = live_add(&l, KILN_OUTPUT_OBJECT, "user.cpp", user_text);
     pthread_t thread = begin_use(&l);
-    CHECK_STATUS(kiln_jit_remove(image, &error), KILN_PENDING, &error);
-    CHECK_STATUS(kiln_jit_remove(needed, &error), KILN_PENDING, &error);
+    remove_later(image);
+    remove_later(needed);
     end_use(thread);
     live_fails(l.dylib, "needed", KILN_NOT_FOUND);
     CHECK_TEXT(order, "thread user needed ");
@@ -251,15 +249,14 @@ static void *call_kiln(void *unused)
 TEST(a_handler_leaves_a_destructor)
 {
     live l;
-    kiln_error *error;
     live_begin(&l);
     size_t before = kiln_jit_memory_bytes(l.jit);
     add_notes(&l);
     kiln_jit_code *needed = live_add(&l, KILN_OUTPUT_BITCODE, "needed.cpp", needed_text);
     kiln_jit_code *code = live_add(&l, KILN_OUTPUT_BITCODE, "user.cpp", once_more_text);
     pthread_t thread = begin_use(&l);
-    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
-    CHECK_STATUS(kiln_jit_remove(needed, &error), KILN_PENDING, &error);
+    remove_later(code);
+    remove_later(needed);
     end_use(thread);
     CHECK_INT(pthread_create(&thread, NULL, call_kiln, NULL), 0);
     pthread_join(thread, NULL);
@@ -274,13 +271,12 @@ TEST(a_handler_leaves_a_destructor)
 TEST(destructors_that_are_not_compiled_yet)
 {
     live l;
-    kiln_error *error;
     live_begin(&l);
     add_notes(&l);
     live_add(&l, KILN_OUTPUT_BITCODE, "needed.cpp", needed_text);
     kiln_jit_code *code = add_lazily(&l, "user.cpp", user_text);
     pthread_t thread = begin_use(&l);
-    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_PENDING, &error);
+    remove_later(code);
     end_use(thread);
     live_fails(l.dylib, "use", KILN_NOT_FOUND);
     CHECK_TEXT(order, "thread user ");

@@ -163,9 +163,8 @@ TEST(what_runs_is_not_removed)
 {
     live l;
     kiln_error *error;
-    const kiln_jit_symbol symbol = {"remove_running", (const void *)(uintptr_t)remove_running};
     live_begin(&l);
-    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    live_lend(&l, "remove_running", (const void *)(uintptr_t)remove_running);
     running = live_add(&l, KILN_OUTPUT_OBJECT, "a.c",
                        "int remove_running(void); int run(void) { return remove_running() + 1; }");
     CHECK_INT(live_int(&l, "run"), 6);
@@ -186,9 +185,8 @@ TEST(what_is_being_linked_is_not_removed)
 {
     live l;
     kiln_error *error;
-    const kiln_jit_symbol symbol = {"remove_in_link", (const void *)(uintptr_t)remove_in_link};
     live_begin(&l);
-    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    live_lend(&l, "remove_in_link", (const void *)(uintptr_t)remove_in_link);
     running = live_add(&l, KILN_OUTPUT_OBJECT, "image.c",
                        "void remove_in_link(void); _Thread_local int own = 2;\n"
                        "__attribute__((constructor)) static void c(void) { remove_in_link(); }\n"
@@ -208,11 +206,8 @@ static void remove_what_was_found(void)
 TEST(what_a_link_has_found_is_removed)
 {
     live l;
-    kiln_error *error;
-    const kiln_jit_symbol symbol = {"remove_what_was_found",
-                                    (const void *)(uintptr_t)remove_what_was_found};
     live_begin(&l);
-    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    live_lend(&l, "remove_what_was_found", (const void *)(uintptr_t)remove_what_was_found);
     running = live_add(&l, KILN_OUTPUT_OBJECT, "found.c", "int found(void) { return 3; }");
     CHECK_INT(live_int(&l, "found"), 3);
     live_add(&l, KILN_OUTPUT_OBJECT, "image.c",
@@ -233,12 +228,8 @@ TEST(an_image_that_a_link_has_found_is_removed)
     for (int i = 0; i < 2; i++) {
         const char *own_text = "_Thread_local int own%d = 0;";
         live l;
-        kiln_error *error;
-        const kiln_jit_symbol symbol = {"remove_what_was_found",
-                                        (const void *)(uintptr_t)remove_what_was_found};
         live_begin(&l);
-        CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK,
-                     &error);
+        live_lend(&l, "remove_what_was_found", (const void *)(uintptr_t)remove_what_was_found);
         running = live_add(
             &l, KILN_OUTPUT_OBJECT, "found.c",
             text_of("%s int found(void) { return 3; }", i == 0 ? text_of(own_text, 1) : ""));
@@ -270,11 +261,8 @@ static void remove_what_it_needs(void)
 TEST(what_an_image_needs_is_not_removed_by_it)
 {
     live l;
-    kiln_error *error;
-    const kiln_jit_symbol symbol = {"remove_what_it_needs",
-                                    (const void *)(uintptr_t)remove_what_it_needs};
     live_begin(&l);
-    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "host", &symbol, 1, NULL, &error), KILN_OK, &error);
+    live_lend(&l, "remove_what_it_needs", (const void *)(uintptr_t)remove_what_it_needs);
     running = live_add(&l, KILN_OUTPUT_OBJECT, "found.c", "int found(void) { return 3; }");
     CHECK_INT(live_int(&l, "found"), 3);
     live_add(&l, KILN_OUTPUT_OBJECT, "image.c",

@@ -55,6 +55,13 @@ kiln_jit_code *live_add(live *l, kiln_output_kind kind, const char *path, const 
     return live_add_to(l, l->dylib, kind, path, text);
 }
 
+void live_lend(live *l, const char *name, const void *address)
+{
+    const kiln_jit_symbol symbol = {name, address};
+    kiln_error *error;
+    CHECK_STATUS(kiln_jit_add_symbols(l->dylib, name, &symbol, 1, NULL, &error), KILN_OK, &error);
+}
+
 int live_int_of(kiln_jit_dylib *dylib, const char *function)
 {
     kiln_error *error;

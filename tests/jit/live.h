@@ -26,6 +26,8 @@ made live_compile(live *l, kiln_output_kind kind, const char *path, const char *
 kiln_jit_code *live_add(live *l, kiln_output_kind kind, const char *path, const char *text);
 kiln_jit_code *live_add_to(live *l, kiln_jit_dylib *dylib, kiln_output_kind kind, const char *path,
                            const char *text);
+/* What code can call by that name. */
+void live_lend(live *l, const char *name, const void *address);
 int live_int(const live *l, const char *function); /* call int f(void) */
 int live_int_of(kiln_jit_dylib *dylib, const char *function);
 void *live_data(const live *l, const char *name);
