@@ -146,14 +146,11 @@ std::set<jit_code *> Engine::end_code()
         for (jit_code *code : find_held())
             complete(*code);
         // An image that cannot leave holds what it needs, which may have to be compiled first.
-        for (jit_code *code : all) {
-            if (code->libraries.empty())
-                continue;
+        for (jit_code *code : closing_order()) {
             kept = find_held();
-            if (kept.count(code))
+            if (kept.count(code) || code->libraries.empty())
                 continue;
-            remove_generator(*code);
-            close_libraries(*code);
+            close_for_good(*code);
             if (!code->images.empty())
                 break;
         }

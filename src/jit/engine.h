@@ -235,6 +235,12 @@ class Engine : public LinkObserver
     void close_libraries(jit_code &code);
     bool has_been_removed(const jit_code *code) const;
     bool is_held(const jit_code &code) const;
+    using Needs = std::map<jit_code *, std::vector<jit_code *>>;
+    Needs find_needs() const;
+    bool may_define(const jit_code &code, const std::string &name) const;
+    void add_possible_needs(Needs &needs) const;
+    std::vector<jit_code *> closing_order();
+    void close_for_good(jit_code &code);
     std::set<jit_code *> find_held() const;
     void hold(const jit_code &code);
     void complete(jit_code &code);

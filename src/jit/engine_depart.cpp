@@ -21,23 +21,29 @@ bool Engine::is_held(const jit_code &code) const
            any_of(code.users, [&](const jit_code *user) { return has_been_removed(user); });
 }
 
+// What each user refers to.
+Engine::Needs Engine::find_needs() const
+{
+    Needs needs;
+    for (const auto *codes : {&code_, &departed_})
+        for (const auto &code : *codes)
+            for (jit_code *user : code->users)
+                needs[user].push_back(code.get());
+    return needs;
+}
+
 // What cannot leave, of all code; nor can what a thread is about to end.
 std::set<jit_code *> Engine::find_held() const
 {
     std::set<jit_code *> held;
-    std::vector<jit_code *> all, left;
+    std::vector<jit_code *> left;
     for (const auto *codes : {&code_, &departed_})
-        for (const auto &code : *codes) {
-            all.push_back(code.get());
+        for (const auto &code : *codes)
             if (code->is_owed() || !code->images.empty() || (code->ender && codes == &departed_))
                 left.push_back(code.get());
-        }
     if (left.empty())
         return held;
-    std::map<jit_code *, std::vector<jit_code *>> needs; // of users
-    for (jit_code *code : all)
-        for (jit_code *user : code->users)
-            needs[user].push_back(code);
+    Needs needs = find_needs();
     while (!left.empty()) {
         jit_code *code = left.back();
         left.pop_back();
@@ -45,6 +51,75 @@ std::set<jit_code *> Engine::find_held() const
             append_range(left, needs[code]);
     }
     return held;
+}
+
+bool Engine::may_define(const jit_code &code, const std::string &name) const
+{
+    StringRef variable = name;
+    variable.consume_front(emulated_tls_prefix);
+    return code.symbols.count(name) || code.offers.count(name) ||
+           any_of(code.libraries, [&](void *library) {
+               return config_.host.library_symbol(library, variable.str().c_str()) != nullptr;
+           });
+}
+
+// What functions that are not compiled yet may come to refer to, too.
+void Engine::add_possible_needs(Needs &needs) const
+{
+    for (const auto *codes : {&code_, &departed_})
+        for (const auto &user : *codes)
+            for (const auto &lazy : user->lazy) {
+                if (lazy->is_complete)
+                    continue;
+                for (const std::string &name : lazy->undefined())
+                    for (const auto &code : code_)
+                        if (may_define(*code, name))
+                            needs[user.get()].push_back(code.get());
+            }
+}
+
+// All that has libraries: users, and those that may become such, before what they need.
+std::vector<jit_code *> Engine::closing_order()
+{
+    std::lock_guard lock(link_mutex_);
+    std::vector<jit_code *> order;
+    for (auto *codes : {&code_, &departed_}) // newer ones close first where nothing else counts
+        for (auto &code : *codes)
+            if (!code->libraries.empty())
+                order.push_back(code.get());
+    if (order.size() < 2)
+        return order;
+    Needs needs = find_needs();
+    add_possible_needs(needs);
+    std::set<jit_code *> seen;
+    std::vector<jit_code *> needed_first;
+    auto visit = [&](auto &&visit, jit_code *code) -> void {
+        if (!seen.insert(code).second)
+            return;
+        for (jit_code *needed : needs[code])
+            visit(visit, needed);
+        if (!code->libraries.empty())
+            needed_first.push_back(code);
+    };
+    for (jit_code *code : order)
+        visit(visit, code);
+    order.assign(needed_first.rbegin(), needed_first.rend());
+    return order;
+}
+
+// At the engine's end: nobody finds what they define any more.
+void Engine::close_for_good(jit_code &code)
+{
+    {
+        std::lock_guard lock(link_mutex_);
+        remove_generator(code);
+        for (auto &unit : code.units)
+            if (unit->kind == Unit::Kind::Image && !unit->bytes)
+                drop(*unit);
+        if (code.tracker)
+            report(code.tracker->remove());
+    }
+    close_libraries(code);
 }
 
 void Engine::hold(const jit_code &code)

@@ -23,6 +23,8 @@ static bool is_running(const jit_code &code)
 void Engine::remove_dylib(jit_dylib &dylib)
 {
     std::lock_guard lock(link_mutex_);
+    if (is_ending_)
+        return; // it goes with the engine
     for (auto &code : code_)
         if (code->dylib == &dylib) {
             remove_generator(*code);

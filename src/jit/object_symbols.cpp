@@ -20,11 +20,13 @@ Error visit_object_symbols(MemoryBufferRef bytes, function_ref<void(const Object
         auto name = symbol.getName();
         if (!flags || !name)
             return joinErrors(flags.takeError(), name.takeError());
+        // LLVM's flag is for STV_HIDDEN alone.
+        unsigned visibility = symbol.getOther() & 3;
         visit({.name = *name,
                .size = symbol.getSize(),
                .is_defined = !(*flags & object::SymbolRef::SF_Undefined),
                .is_local = !(*flags & object::SymbolRef::SF_Global),
-               .is_hidden = (*flags & object::SymbolRef::SF_Hidden) != 0,
+               .is_hidden = visibility == ELF::STV_HIDDEN || visibility == ELF::STV_INTERNAL,
                .is_weak = (*flags & object::SymbolRef::SF_Weak) != 0,
                .is_thread_local = symbol.getELFType() == ELF::STT_TLS,
                .is_function = symbol.getELFType() == ELF::STT_FUNC});

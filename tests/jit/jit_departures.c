@@ -321,6 +321,25 @@ TEST(a_jit_ends_while_an_image_owes_a_destructor)
     CHECK_TEXT(order, "needed late ");
 }
 
+/* What it calls is compiled only then, and calls another image. */
+TEST(a_jit_ends_while_an_image_owes_a_destructor_that_needs_another)
+{
+    live l;
+    live_begin(&l);
+    add_notes(&l);
+    live_add(&l, KILN_OUTPUT_OBJECT, "user.cpp", user_text);
+    add_lazily(&l, "needed.cpp",
+               "extern \"C\" int other(); extern \"C\" int needed() { return other(); }");
+    live_add(&l, KILN_OUTPUT_OBJECT, "other.cpp",
+             "thread_local int own = 1; extern \"C\" int other() { return own; }");
+    CHECK_INT(live_int(&l, "other"), 1);
+    pthread_t thread = begin_use(&l);
+    live_end(&l);
+    CHECK_TEXT(order, "");
+    end_use(thread);
+    CHECK_TEXT(order, "thread ");
+}
+
 /* A session ends: images that a live library depends on stay, too, with what a thread owes. */
 static int (*use_library)(void);
 static void *use_library_and_wait(void *unused)

@@ -93,6 +93,8 @@ TEST(objects_for_a_linker)
         "int run(void) { return ((unsigned long)run_aligned & 8191) == 0 ? 42 : 0; }",
         "__attribute__((visibility(\"internal\"))) int inner(void) { return 42; }\n"
         "int run(void) { return inner(); }",
+        "__thread int inner = 40; __asm__(\".internal inner\"); int run(void) { return inner + 2; "
+        "}",
         "static int x = 42; int run(void) { long at, table; __asm__(\"leaq "
         "_GLOBAL_OFFSET_TABLE_(%%rip), %1\\n"
         "movabsq $x@GOTOFF, %0\" : \"=r\"(at), \"=&r\"(table) : \"m\"(x)); return *(int *)(at + "
