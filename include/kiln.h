@@ -28,12 +28,14 @@
  *   - A session may be used by any thread at any time, but for its destruction. A spec, a load and
  *     an error belong to one thread at a time.
  *   - Event callbacks run only on a thread that is inside a call of that session, never while Kiln
- *     holds a lock; they may call Kiln, except to
+ *     holds a lock that calls of other threads need, but for one: while a JIT links, for which code was
+ *     promised from source or becomes an image, its other calls wait. They may call Kiln, except to
  *     destroy the session or the load at hand, or to close or load the library at hand.
  *   - "Blocks" means that the call may wait for compilation; the others return in microseconds or
- *     do bounded file-system work.
+ *     do bounded file-system work. Calls on a JIT also wait for other threads' calls on it.
  *   - After fork() the child may go on using Kiln: it starts a compiler process of its own when it
- *     needs one. Neither does a session mind a host that closes every descriptor (closefrom).
+ *     needs one. A JIT in which another thread was in the middle of something for a second is lost
+ *     there: calls on it fail with UNSUPPORTED. Neither does a session mind a host that closes every descriptor (closefrom).
  *   - A call needs up to 64 KiB of stack, beside what constructors and callbacks use.
  *
  * Sources run with the privileges of the process that loads them. Loading a source is running it.
@@ -83,7 +85,7 @@ typedef enum kiln_status {
     KILN_IO = 15,        /* the operating system refused */
     KILN_UNSUPPORTED = 16,
     KILN_INTERNAL = 17, /* a defect in Kiln */
-    KILN_REFUSED = 18,  /* an edit does not fit the data that a hot library has */
+    KILN_REFUSED = 18,  /* an edit does not fit the data that a hot library has; code is in use */
     KILN_CRASHED = 19   /* a guarded call crashed */
 } kiln_status;
 
@@ -157,7 +159,7 @@ typedef struct kiln_missing_symbol {
     size_t size;
     const char *name;
     const char *demangled;
-    const char *needed_by; /* the library that refers to it */
+    const char *needed_by; /* the library that refers to it; "" by a JIT */
     const char *provider;
 } kiln_missing_symbol;
 
@@ -409,7 +411,9 @@ typedef struct kiln_load_options {
     kiln_hot_mode hot; /* of the library and its dependencies; default arguments are then -O1 -g */
     bool refuse_unseen_layouts; /* hot: an edit is refused, too, where no variable holds the record
                                    that it changes, but other memory may. Default: it is told */
-    bool lazy; /* by the engine "jit": functions are generated when they are called first */
+    bool
+        lazy; /* functions are generated when they are called first: by the engine "jit", which this
+                  chooses where none is named */
 } kiln_load_options;
 
 /* Load a registered library and its dependencies. The inputs are looked at every time: a library
@@ -478,7 +482,8 @@ typedef struct kiln_report {
     const char *engine; /* "image" or "jit" */
     bool hit;           /* of this library alone; dependencies have reports of their own */
     const char *image;  /* the file that is mapped; "" by "jit", which has none */
-    const char *key;    /* the build's name in the cache, in hexadecimal */
+    const char *key; /* the build's name in the cache, in hexadecimal; by "jit" a digest of what it
+                           was made of */
     size_t input_count; /* files, directories and absences that were recorded */
     size_t unit_count;
     size_t symbol_count;
@@ -696,7 +701,8 @@ KILN_API kiln_status kiln_load_begin(kiln_session *session, const char *name, co
                                      const kiln_load_options *options, kiln_load **load,
                                      kiln_error **error);
 
-/* PENDING, or the outcome; OK hands the library out, once. Does not block. Since 0.1. */
+/* PENDING, or the outcome; OK hands the library out, once. Does not block, but for a library of the engine
+ * "jit" that turns out to need a linker, or depends on libraries in a session without a cache. Since 0.1. */
 KILN_API kiln_status kiln_load_poll(kiln_load *load, kiln_library **library, kiln_error **error);
 
 /* Wait for the outcome for at most timeout_ms (negative: as long as it takes). PENDING when time
@@ -723,20 +729,24 @@ KILN_API void kiln_load_destroy(kiln_load *load);
  *
  * What the code may do: everything that it may do in a shared library. Constructors run when it is
  * linked, by the thread that looked it up; destructors and atexit handlers when it is removed, or the
- * process ends. Objects with thread-local variables of their own, ifuncs or many hundred sections, which
- * JITLink cannot link, are loaded by the image engine, and found like all others.
+ * process ends. Objects with thread-local variables of their own, ifuncs or more than 256 sections, which
+ * JITLink cannot link, are loaded by the image engine, and found like all others. What programs see
+ * otherwise (dladdr, dlsym, backtrace) stands in docs/live-code.md.
  *
- * Any thread may make any of these calls; a JIT links one thing at a time. Constructors and destructors run
- * after and before that, by themselves: they may make these calls, and wait for threads that do, unless
- * those look up what is being constructed. Who finds something that another thread has linked waits until
- * its constructors have run.
+ * Any thread may make any of these calls; a JIT does one thing at a time, and its other calls wait for that.
+ * Constructors and destructors run after and before that, by themselves: they may make these calls, and wait
+ * for threads that do; but those of images and shared libraries run within it, and may not wait so. Who finds
+ * something that another thread has linked waits until its constructors have run. In a child of a fork,
+ * calls fail with UNSUPPORTED if the JIT is lost: see above.
  */
 
 typedef struct kiln_jit kiln_jit;
 typedef struct kiln_jit_dylib kiln_jit_dylib; /* lives as long as its JIT */
 typedef struct kiln_jit_code kiln_jit_code;   /* what one call has added, until it is removed */
 
-/* An object that was linked into memory, or is about to leave it. */
+/* An object that was linked into memory, or that is removed, by kiln_jit_remove or with its JIT; while
+ * threads owe it destructors its memory stays still. Images are not told. name: of the object or function,
+ * or of the addition; the address tells which one it is. */
 typedef struct kiln_jit_object {
     size_t size;
     const char *name;
@@ -770,19 +780,22 @@ typedef struct kiln_jit_options {
     void *object_data;
     kiln_jit_call_failed call_failed; /* default: the reason on standard error, and abort() */
     void *call_failed_data;
-    const char *plugin_path; /* of libkiln-jit.so. Default: $KILN_JIT_PLUGIN, else beside libkiln */
+    const char
+        *plugin_path; /* of libkiln-jit.so, which the first JIT of the process loads for good.
+                                Default: $KILN_JIT_PLUGIN, else beside libkiln */
 } kiln_jit_options;
 
 /* Create a JIT. session: whose image engine loads what JITLink cannot link, and whose compiler and
  * cache serve specs; it must outlive the JIT. NULL: the default one. The caller destroys it. Errors:
- * INVALID_ARGUMENT, UNSUPPORTED (libkiln-jit cannot be loaded, or is of another version), NO_MEMORY.
- * Since 0.1. */
+ * INVALID_ARGUMENT, UNSUPPORTED (libkiln-jit cannot be loaded, or is of another version), NO_MEMORY
+ * (of address space, too), INTERNAL. Since 0.1. */
 KILN_API kiln_status kiln_jit_create(kiln_session *session, const kiln_jit_options *options,
                                      kiln_jit **jit, kiln_error **error);
-/* Remove all code, the newest first, and free the JIT with its dylibs. No thread may be inside of its
- * code or calls. NULL is fine. Since 0.1. */
+/* Remove all code, the newest first, and free the JIT with its dylibs and the handles of code. No thread
+ * may be inside of its code or calls. What a thread owes a destructor still, and what that needs, stays in
+ * memory for good. NULL is fine. Since 0.1. */
 KILN_API void kiln_jit_destroy(kiln_jit *jit);
-/* The memory that its code and data take, in bytes. Since 0.1. */
+/* The memory that its code and data take, in bytes; of NULL none. Since 0.1. */
 KILN_API size_t kiln_jit_memory_bytes(const kiln_jit *jit);
 
 typedef struct kiln_jit_dylib_options {
@@ -792,27 +805,32 @@ typedef struct kiln_jit_dylib_options {
 } kiln_jit_dylib_options;
 
 /* Add a dylib. Its code sees its own definitions, then those of the dylibs of its search order, then the
- * process's. Errors: ALREADY_EXISTS, NO_MEMORY. Since 0.1. */
+ * process's. name: NAME.process, NAME.path and kiln.runtime are taken, too. Errors: ALREADY_EXISTS,
+ * NO_MEMORY. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_dylib(kiln_jit *jit, const char *name,
                                         const kiln_jit_dylib_options *options,
                                         kiln_jit_dylib **dylib, kiln_error **error);
-/* What it sees after itself, in this order; for what is linked from now on. Since 0.1. */
+/* What it sees after itself, in this order; for what is linked from now on. What those see in their own
+ * orders is not seen. Errors: INVALID_ARGUMENT (a dylib of another JIT). Since 0.1. */
 KILN_API kiln_status kiln_jit_set_search_order(kiln_jit_dylib *dylib, kiln_jit_dylib *const *order,
                                                size_t count, kiln_error **error);
 
 /* Add an object, a static archive (whose members are linked as they are needed), LLVM IR as text, or
  * bitcode: which of them it is, the bytes tell. They are copied. name: in messages; adding the same
  * bytes under the same name again gives the code that there is, counted; other bytes are an error.
- * *code may be asked for by nobody (NULL). Errors: INVALID_ARGUMENT (no code, damaged, of another
- * processor; the message says what is wrong with it), ALREADY_EXISTS (the name; a symbol that the dylib
- * has), UNSUPPORTED, NO_MEMORY. Since 0.1. */
+ * *code may be asked for by nobody (NULL). Blocks for IR and bitcode. Errors: INVALID_ARGUMENT (no code,
+ * damaged, of another processor; the message says what is wrong with it), COMPILE (the same, of IR and
+ * bitcode, and of what is neither ELF nor an archive), ALREADY_EXISTS (the name; a symbol that the dylib
+ * has), NO_MEMORY, any of a compilation's. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_bytes(kiln_jit_dylib *dylib, const char *name, const void *bytes,
                                         size_t size, kiln_jit_code **code, kiln_error **error);
 /* Add bitcode that was not optimised (KILN_OUTPUT_RAW_BITCODE, or Clang's -emit-llvm -Xclang
  * -disable-llvm-passes) and is trusted: each of its functions is optimised and generated when it is
  * called first, by the thread that calls it, at a level of its own ("-O0" to "-O3"; NULL: the JIT's).
  * Only its data, and its constructors, are there before. A function has one address, that of a stub
- * which leads to it. See kiln_jit_options.call_failed. Errors: as above. Since 0.1. */
+ * which leads to it. See kiln_jit_options.call_failed. The same bytes for another level are other ones.
+ * Errors: INVALID_ARGUMENT (no bitcode, of another processor), BIND (it cannot be taken apart: see
+ * docs/live-code.md), ALREADY_EXISTS, NO_MEMORY. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_lazy(kiln_jit_dylib *dylib, const char *name, const void *bytes,
                                        size_t size, const char *optimisation, kiln_jit_code **code,
                                        kiln_error **error);
@@ -830,29 +848,32 @@ typedef struct kiln_jit_spec_options {
 } kiln_jit_spec_options;
 
 /* Promise a library from source: nothing is compiled until one of its symbols is looked up, or code
- * that is being linked needs one. The spec is copied; where it becomes code of the JIT, its dependencies
- * have to be dylibs of the search order, or in it. Errors: ALREADY_EXISTS, SPEC, NO_MEMORY; those of its compilation come from the
- * look-up. Since 0.1. */
+ * that is being linked needs one, or kiln_jit_link asks for it. The spec is copied; where it becomes code of
+ * the JIT, what it depends on has to be in the dylib, or in its search order. Errors: INVALID_ARGUMENT,
+ * ALREADY_EXISTS, SPEC, NO_MEMORY; those of its compilation come from the look-up. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_spec(kiln_jit_dylib *dylib, const kiln_spec *spec,
                                        const kiln_jit_spec_options *options, kiln_jit_code **code,
                                        kiln_error **error);
 
-/* The same from a file; a shared library, too. Errors: also NOT_FOUND, IO. Since 0.1. */
+/* What kiln_jit_add_bytes takes, from a file; a shared library, too. Blocks for IR and bitcode. Errors: also
+ * NOT_FOUND, IO. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_file(kiln_jit_dylib *dylib, const char *path,
                                        kiln_jit_code **code, kiln_error **error);
-/* A shared library, by path or by the name that dlopen takes. It stays loaded. Errors: NOT_FOUND.
- * Since 0.1. */
+/* A shared library, by path or by the name that dlopen takes. It stays loaded. Errors: NOT_FOUND (or
+ * damaged: what the loader says), ALREADY_EXISTS, NO_MEMORY. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_shared_library(kiln_jit_dylib *dylib, const char *path,
                                                  kiln_jit_code **code, kiln_error **error);
 /* Shared libraries that are loaded when they are missing: a symbol that neither code of the dylib nor its
  * search order nor the process has is looked for in those of the directories, in this order (ended by
  * NULL), and the first that exports it is loaded with what it needs, and stays. Weak references load
  * nothing. Which libraries export what is read when a symbol is missing first, and again after a directory
- * has changed. Errors: INVALID_ARGUMENT (none), NOT_FOUND (no such directory). Since 0.1. */
+ * has changed. Dylibs in whose order this one is do not look there. Errors: INVALID_ARGUMENT (none),
+ * NOT_FOUND (no such directory), NO_MEMORY. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_library_path(kiln_jit_dylib *dylib,
                                                const char *const *directories, kiln_jit_code **code,
                                                kiln_error **error);
-/* A library that the image engine has loaded, which is held until the code is removed. Since 0.1. */
+/* A library that is loaded, by either engine, which is held until the code is removed. Errors:
+ * ALREADY_EXISTS (the dylib has it, or another of its name), NO_MEMORY. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_library(kiln_jit_dylib *dylib, kiln_library *library,
                                           kiln_jit_code **code, kiln_error **error);
 
@@ -861,13 +882,13 @@ typedef struct kiln_jit_symbol {
     const void *address;
 } kiln_jit_symbol;
 
-/* Functions and data of the host, under names. name: of all together. Errors: ALREADY_EXISTS. Since
- * 0.1. */
+/* Functions and data of the host, under names. name: of all together. To remove them takes the names
+ * away; code that was linked keeps the addresses. Errors: ALREADY_EXISTS, NO_MEMORY. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_symbols(kiln_jit_dylib *dylib, const char *name,
                                           const kiln_jit_symbol *symbols, size_t count,
                                           kiln_jit_code **code, kiln_error **error);
-/* What the process exports, as dlsym(RTLD_DEFAULT) finds it: for a dylib that was made without.
- * Since 0.1. */
+/* What the process exports, as dlsym(RTLD_DEFAULT) finds it, and what of the C library, libm and the C++
+ * library it does not have loaded yet: for a dylib that was made without. Errors: NO_MEMORY. Since 0.1. */
 KILN_API kiln_status kiln_jit_add_process_symbols(kiln_jit_dylib *dylib, kiln_jit_code **code,
                                                   kiln_error **error);
 
@@ -879,24 +900,29 @@ KILN_API kiln_status kiln_jit_add_process_symbols(kiln_jit_dylib *dylib, kiln_ji
  * refers to it, this thread is running it, a thread is running its constructors or removing it, or it is
  * not linked and a link of this thread's is under way (in constructors of images); then nothing has
  * happened. While its destructors run, other code that needs it does not link (BIND), and its name is
- * taken. Addresses that the host or another thread keeps lead nowhere afterwards, which nobody can
- * check. Since 0.1. */
+ * taken. Names that the host or a shared library lends go at any time, since the addresses stay. The handle
+ * ends with OK and with PENDING. Addresses that the host or another thread keeps lead nowhere afterwards,
+ * which nobody can check. Blocks until other threads have run its constructors. Since 0.1. */
 KILN_API kiln_status kiln_jit_remove(kiln_jit_code *code, kiln_error **error);
-/* Link all of what one call has added, and run its constructors, without a look-up; nothing of an
- * archive, or of what is linked already. Blocks. Errors: as of a look-up. Since 0.1. */
+/* Link all of what one call has added, and run its constructors, without a look-up: of a promise, too; of an
+ * archive nothing. Of functions that are generated at their first call, all symbols have to be there.
+ * Blocks. Errors: as of a look-up. Since 0.1. */
 KILN_API kiln_status kiln_jit_link(kiln_jit_code *code, kiln_error **error);
 
-/* A function, or a variable, of the dylib or of its search order, linked if it is not yet; its
+/* A function, or a variable (of thread-local ones, the calling thread's), that code of the dylib would see:
+ * its own, its search order's, the process's, a library path's; linked if it is not yet; its
  * constructors have run. name: the symbol's or, of what code of the dylib itself defines, a C++ name,
- * as kiln_library_function takes it. NULL on failure. Blocks while it compiles and links. Errors:
+ * as kiln_library_function takes it. Hidden symbols are not found. NULL on failure. Blocks while it compiles and links. Errors:
  * NOT_FOUND, AMBIGUOUS (the message lists the candidates), BIND (it needs symbols that are missing;
  * the error lists all), any of a compilation's. Since 0.1. */
 KILN_API kiln_function kiln_jit_function(kiln_jit_dylib *dylib, const char *name,
                                          kiln_error **error);
 KILN_API void *kiln_jit_data(kiln_jit_dylib *dylib, const char *name, kiln_error **error);
 
-/* Call back for every symbol that code of the dylib defines, sorted by name, until it returns false.
- * address is NULL in them: looking one up links it. The callback must not call Kiln. Since 0.1. */
+/* Call back for every symbol that was added to the dylib, sorted by name, until it returns false; those of a
+ * promise when it is kept, none of libraries and of the process. What the host has lent is of kind OTHER.
+ * address is NULL in them: looking one up links it. size_bytes 0: not known. The callback must not call
+ * Kiln. Since 0.1. */
 KILN_API kiln_status kiln_jit_list(kiln_jit_dylib *dylib,
                                    bool (*callback)(const kiln_symbol *symbol, void *user_data),
                                    void *user_data, kiln_error **error);

@@ -89,7 +89,7 @@ void kiln_jit_destroy(kiln_jit *jit)
 
 size_t kiln_jit_memory_bytes(const kiln_jit *jit)
 {
-    return jit_plugin_loaded()->memory(jit->engine);
+    return jit ? jit_plugin_loaded()->memory(jit->engine) : 0;
 }
 
 kiln_status kiln_jit_add_dylib(kiln_jit *jit, const char *name,
@@ -154,8 +154,11 @@ static kiln_status add_ir(kiln_jit_dylib *dylib, const jit_input *input, jit_cod
     if (status != KILN_OK)
         return status;
     kiln_outputs_get(outputs, 0, &output);
-    const jit_input object = {
-        .name = input->name, .bytes = output.bytes, .size = output.size_bytes};
+    const jit_input object = {.name = input->name,
+                              .bytes = output.bytes,
+                              .size = output.size_bytes,
+                              .made_of = input->bytes,
+                              .made_of_size = input->size};
     status = jit_plugin_loaded()->add(inner_dylib(dylib), &object, code, error);
     kiln_outputs_destroy(outputs);
     return status;
@@ -268,7 +271,7 @@ static kiln_status keep(void *data, jit_dylib *dylib, jit_code *owner, kiln_erro
 static kiln_status read_engine(const kiln_jit_spec_options *options, const kiln_spec *spec,
                                bool *as_image, kiln_error **error)
 {
-    const bind_options plain = {.live = true};
+    const bind_options plain = {.live = true, .lazy = options->lazy_functions};
     const char *engine = options->engine ? options->engine : "jit";
     if (strcmp(engine, "jit") != 0 && strcmp(engine, "image") != 0)
         return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
@@ -339,9 +342,15 @@ kiln_status kiln_jit_add_file(kiln_jit_dylib *dylib, const char *path, kiln_jit_
     if (os_read_file(AT_FDCWD, path, &bytes, &size))
         return error_set_errno(error, errno == ENOENT ? KILN_NOT_FOUND : KILN_IO, KILN_PHASE_SPEC,
                                errno, "cannot read '%s'", path);
-    status = is_shared_library(bytes, size)
-                 ? kiln_jit_add_shared_library(dylib, path, code, error)
-                 : kiln_jit_add_bytes(dylib, path, bytes, size, code, error);
+    if (is_shared_library(bytes, size)) {
+        /* The loader looks elsewhere for a name without a folder. */
+        char *own = strchr(path, '/') ? strdup(path) : text_print("./%s", path);
+        status =
+            own ? kiln_jit_add_shared_library(dylib, own, code, error) : error_no_memory(error);
+        free(own);
+    } else {
+        status = kiln_jit_add_bytes(dylib, path, bytes, size, code, error);
+    }
     free(bytes);
     return status;
 }

@@ -71,11 +71,14 @@ void jit_before_fork(void)
 {
     pthread_mutex_lock(&loading);
     if (plugin)
-        plugin->before_fork();
+        plugin->before_fork(os_exit_list_hold, os_exit_list_release);
+    else
+        os_exit_list_hold_soon();
 }
 
 void jit_after_fork(bool in_child)
 {
+    os_exit_list_release(in_child);
     if (plugin)
         plugin->after_fork(in_child);
     pthread_mutex_unlock(&loading);
@@ -103,6 +106,11 @@ static void add_missing(kiln_error *error, const char *name)
 static const char *error_text(const kiln_error *error)
 {
     return error ? kiln_error_rendered(error) : "out of memory";
+}
+
+char *jit_emulated_name(const char *name)
+{
+    return text_print("__emutls_v.%s", name);
 }
 
 /* A name that a spec may have. */
@@ -207,6 +215,7 @@ static void *call_failed(void *data, const char *function, const char *message)
     if (instead)
         return (void *)(uintptr_t)instead;
     fprintf(stderr, "kiln: '%s' was called, and cannot be compiled: %s\n", function, message);
+    fflush(stderr);
     abort();
 }
 
@@ -226,5 +235,7 @@ jit_host jit_host_of(kiln_jit *jit)
                       .wait_end = thread_wait_end,
                       .wait_over = thread_wait_over,
                       .call_failed = call_failed,
+                      .exit_list_enter = os_exit_list_enter,
+                      .exit_list_leave = os_exit_list_leave,
                       .object_event = jit->object_callback ? tell_object : NULL};
 }

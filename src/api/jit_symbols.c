@@ -35,13 +35,14 @@ static void found(cxx_search *search, const char *name, char *demangled)
 
 /* Constructors and destructors exist in variants of one C++ name: the one for complete objects is
  * meant. */
-static bool consider(void *data, const char *name, bool is_function, bool weak, uint64_t size)
+static bool consider(void *data, const kiln_symbol *symbol)
 {
     cxx_search *search = data;
-    (void)weak;
-    (void)size;
-    char *demangled = is_function == search->is_function ? os_demangle(name) : NULL;
-    if (!demangled || !cxx_name_answers(demangled, is_function, search->asked)) {
+    const char *name = symbol->name;
+    bool is_function = symbol->kind == KILN_SYMBOL_FUNCTION;
+    bool may_be = is_function == search->is_function || symbol->kind == KILN_SYMBOL_OTHER;
+    char *demangled = may_be ? os_demangle(name) : NULL;
+    if (!demangled || !cxx_name_answers(demangled, search->is_function, search->asked)) {
         free(demangled);
         return true;
     }
@@ -85,6 +86,30 @@ static kiln_status find_cxx(jit_dylib *dylib, const char *name, bool is_function
 
 /* ---- looking up ---- */
 
+/* By a linker's name; of a thread-local variable, the calling thread's. */
+static kiln_status find(jit_dylib *dylib, const char *name, bool is_function, void **address,
+                        kiln_error **error)
+{
+    kiln_status status = jit_plugin_loaded()->lookup(dylib, name, address, error);
+    if (status != KILN_NOT_FOUND || is_function)
+        return status;
+    kiln_error *missing = NULL;
+    void *control;
+    char *emulated = jit_emulated_name(name);
+    status = emulated ? jit_plugin_loaded()->lookup(dylib, emulated, &control, &missing)
+                      : error_no_memory(&missing);
+    free(emulated);
+    if (status == KILN_OK)
+        *address = jit_plugin_loaded()->thread_local_address(control);
+    if (status == KILN_NOT_FOUND) {
+        kiln_error_destroy(missing);
+        return status;
+    }
+    kiln_error_destroy(*error);
+    *error = missing;
+    return status;
+}
+
 static void *look_up(kiln_jit_dylib *dylib, const char *name, bool is_function, kiln_error **error)
 {
     void *address = NULL;
@@ -98,11 +123,11 @@ static void *look_up(kiln_jit_dylib *dylib, const char *name, bool is_function, 
     if (status != KILN_OK)
         return NULL;
     /* First: it has what was promised compiled, whose names are known then. */
-    status = jit_plugin_loaded()->lookup((jit_dylib *)dylib, name, &address, &missing);
+    status = find((jit_dylib *)dylib, name, is_function, &address, &missing);
     if (status == KILN_NOT_FOUND) {
         kiln_status by_cxx = find_cxx((jit_dylib *)dylib, name, is_function, &linker_name, &other);
         if (by_cxx == KILN_OK)
-            by_cxx = jit_plugin_loaded()->lookup((jit_dylib *)dylib, linker_name, &address, &other);
+            by_cxx = find((jit_dylib *)dylib, linker_name, is_function, &address, &other);
         if (by_cxx != KILN_NOT_FOUND || other) {
             kiln_error_destroy(missing);
             missing = other;
@@ -133,18 +158,13 @@ typedef struct listing {
     void *user_data;
 } listing;
 
-static bool list_one(void *data, const char *name, bool is_function, bool weak, uint64_t size)
+static bool list_one(void *data, const kiln_symbol *symbol)
 {
     const listing *listing = data;
-    char *demangled = os_demangle(name);
-    bool goes_on = listing->callback(
-        &(kiln_symbol){.size = sizeof(kiln_symbol),
-                       .name = name,
-                       .demangled = demangled ? demangled : name,
-                       .kind = is_function ? KILN_SYMBOL_FUNCTION : KILN_SYMBOL_DATA,
-                       .size_bytes = size,
-                       .weak = weak},
-        listing->user_data);
+    char *demangled = os_demangle(symbol->name);
+    kiln_symbol told = *symbol;
+    told.demangled = demangled ? demangled : symbol->name;
+    bool goes_on = listing->callback(&told, listing->user_data);
     free(demangled);
     return goes_on;
 }

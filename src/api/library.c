@@ -665,6 +665,9 @@ kiln_status bind_options_read(const kiln_session *session, const kiln_load_optio
         return error_set(error, KILN_UNSUPPORTED, KILN_PHASE_SPEC,
                          "there is no engine '%s' in this version: use 'image' or 'jit'",
                          ours.engine);
+    if (ours.lazy && ours.engine && !is_live)
+        return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC,
+                         "functions at their first call are the engine 'jit's, not 'image's");
     if (ours.hot != KILN_HOT_OFF && ours.hot != KILN_HOT_ISLANDS && ours.hot != KILN_HOT_WHOLE)
         return error_set(error, KILN_INVALID_ARGUMENT, KILN_PHASE_SPEC, "no such hot mode: %d",
                          (int)ours.hot);

@@ -8,7 +8,7 @@
 #include "api/jit_host.h"
 #include "api/live_flight.h"
 #include "base/array.h"
-#include "base/path.h"
+#include "build/units.h"
 #include "os/os.h"
 #include "wire.pb-c.h"
 
@@ -18,17 +18,13 @@ struct live_library {
     size_t count, capacity;
 };
 
-static const char emulated_prefix[] = "__emutls_v.";
-
 /* ---- whether it can be ---- */
 
-static bool is_code(const char *path)
+/* Assembly has no functions that could be generated one by one. */
+static bool is_code(input_kind kind, bool lazy)
 {
-    static const char *const known[] = {".c", ".cc", ".cpp", ".cxx", ".c++", ".C", ".ll", ".bc"};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(path_extension(path), known[i]) == 0)
-            return true;
-    return false;
+    return kind == INPUT_C || kind == INPUT_CXX || kind == INPUT_IR || kind == INPUT_BITCODE ||
+           (!lazy && (kind == INPUT_ASSEMBLY || kind == INPUT_ASSEMBLY_CPP));
 }
 
 static bool needs_linker(const char *argument)
@@ -47,7 +43,8 @@ bool live_is_possible(const kiln_spec *spec, const bind_options *options)
     bool possible = !options->global && options->hot == HOT_OFF && !spec->packages.count &&
                     spec->source_count > 0;
     for (size_t i = 0; possible && i < spec->source_count; i++)
-        possible = is_code(spec->sources[i].path);
+        possible =
+            is_code(units_kind(spec, &spec->sources[i], spec->sources[i].path), options->lazy);
     for (size_t i = 0; possible && i < spec->argument_count; i++)
         possible = !needs_linker(spec->arguments[i].text);
     return possible;
@@ -143,6 +140,47 @@ kiln_status live_compile(kiln_session *session, const kiln_spec *spec, bool lazy
     if (status == KILN_OK)
         status = session_compile(session, own, &how, context, outputs, error);
     kiln_spec_destroy(own);
+    return status;
+}
+
+static kiln_status compile_dependency(kiln_session *session, const kiln_spec *spec,
+                                      const bind_options *options, const build_context *context,
+                                      kiln_error **error)
+{
+    kiln_outputs *outputs = NULL;
+    closure closure;
+    if (live_is_possible(spec, options)) {
+        kiln_status status = live_compile(session, spec, options->lazy, context, &outputs, error);
+        kiln_outputs_destroy(outputs);
+        return status;
+    }
+    kiln_spec *own = spec_copy(spec);
+    if (!own)
+        return error_no_memory(error);
+    kiln_status status = session_build(session, own, context, &closure, error);
+    if (status == KILN_OK)
+        closure_destroy(&closure);
+    return status;
+}
+
+kiln_status live_compile_dependencies(kiln_session *session, const kiln_spec *spec,
+                                      const bind_options *options, const build_context *context,
+                                      kiln_error **error)
+{
+    build_context silent = *context;
+    silent.events = (event_sink){0}; /* warnings come when it is loaded */
+    closure closure;
+    size_t *direct;
+    if (!context->store)
+        return KILN_OK;
+    kiln_status status =
+        session_find_dependencies(session, spec, &silent, false, &closure, &direct, error);
+    if (status != KILN_OK)
+        return status;
+    for (size_t i = 0; status == KILN_OK && i < closure.count; i++)
+        status = compile_dependency(session, closure.nodes[i].spec, options, &silent, error);
+    free(direct);
+    closure_destroy(&closure);
     return status;
 }
 
@@ -349,23 +387,28 @@ static ProtobufCBinaryData copy_name(symbol_list *list, const char *name)
     return (ProtobufCBinaryData){.len = copy ? strlen(copy) : 0, .data = (uint8_t *)copy};
 }
 
-/* A control block begins with it (LLVM's emulated TLS). */
+static bool find_emulated(jit_dylib *dylib, const char *name, void **control)
+{
+    char *emulated = jit_emulated_name(name);
+    bool found = emulated && jit_plugin_loaded()->lookup_own(dylib, emulated, control);
+    free(emulated);
+    return found;
+}
+
+/* A control block begins with it (LLVM's emulated TLS), but for an image's variable. 0: not known. */
 static uint64_t size_of_emulated(kiln_jit_dylib *dylib, const char *name)
 {
     void *control;
     size_t size = 0;
-    if (jit_plugin_loaded()->lookup_own((jit_dylib *)dylib, name, &control))
+    if (find_emulated((jit_dylib *)dylib, name, &control))
         memcpy(&size, control, sizeof size);
-    return size;
+    return size == SIZE_MAX ? 0 : size;
 }
 
 static bool list_symbol(const kiln_symbol *symbol, void *data)
 {
     symbol_list *list = data;
-    size_t skipped = sizeof emulated_prefix - 1;
-    bool is_emulated = strncmp(symbol->name, emulated_prefix, skipped) == 0;
-    if (strncmp(symbol->name, "__emutls_t.", 11) == 0 || strstr(symbol->name, ".kiln."))
-        return true;
+    bool is_thread_local = symbol->kind == KILN_SYMBOL_THREAD_LOCAL;
     Kiln__Wire__Symbol *place =
         array_add((void **)&list->items, &list->count, &list->capacity, sizeof *place);
     if (!place) {
@@ -373,14 +416,12 @@ static bool list_symbol(const kiln_symbol *symbol, void *data)
         return false;
     }
     kiln__wire__symbol__init(place);
-    const char *name = symbol->name + (is_emulated ? skipped : 0);
-    char *demangled = os_demangle(name);
-    place->name = copy_name(list, name);
-    place->demangled = copy_name(list, demangled ? demangled : "");
-    place->kind = is_emulated ? KILN_SYMBOL_THREAD_LOCAL : (uint32_t)symbol->kind;
+    place->name = copy_name(list, symbol->name);
+    place->demangled = copy_name(list, symbol->demangled == symbol->name ? "" : symbol->demangled);
+    place->kind = (uint32_t)symbol->kind;
     place->weak = symbol->weak;
-    place->size = is_emulated ? size_of_emulated(list->dylib, symbol->name) : symbol->size_bytes;
-    free(demangled);
+    place->size =
+        is_thread_local ? size_of_emulated(list->dylib, symbol->name) : symbol->size_bytes;
     return !list->failed;
 }
 
@@ -423,10 +464,8 @@ void *live_address(const kiln_library *library, const char *name)
     jit_dylib *dylib = (jit_dylib *)library->live->dylib;
     if (jit_plugin_loaded()->lookup_own(dylib, name, &address))
         return address;
-    char *emulated = text_print("%s%s", emulated_prefix, name);
-    bool found = emulated && jit_plugin_loaded()->lookup_own(dylib, emulated, &address);
-    free(emulated);
-    return found ? jit_plugin_loaded()->thread_local_address(address) : NULL;
+    return find_emulated(dylib, name, &address) ? jit_plugin_loaded()->thread_local_address(address)
+                                                : NULL;
 }
 
 /* ---- the library ---- */
@@ -438,9 +477,11 @@ static image *make_image(const loading *loading, const char *id)
         return NULL;
     snprintf(made->id, sizeof made->id, "%s", id);
     made->hit = loading->hit;
-    made->unit_count = kiln_outputs_count(loading->outputs);
     made->path = strdup("");
-    return made;
+    if (made->path && outputs_describe(loading->outputs, made))
+        return made;
+    image_release(made);
+    return NULL;
 }
 
 static kiln_library *make_library(loading *loading, struct live_library *live, image *image)
@@ -457,6 +498,7 @@ static kiln_library *make_library(loading *loading, struct live_library *live, i
     loading->dependencies = NULL;
     loading->dependency_count = 0;
     digest_hex(&image->key, made->key);
+    memcpy(made->seconds, image->seconds, sizeof made->seconds);
     pthread_mutex_init(&made->symbols_mutex, NULL);
     pthread_mutex_lock(&loading->session->mutex);
     made->next = loading->session->libraries;
@@ -511,6 +553,7 @@ kiln_status live_load(kiln_session *session, const kiln_spec *spec, const bind_o
         .session = session, .spec = spec, .options = options, .outputs = outputs, .error = error};
     char hex[digest_hex_size], id[record_image_id_size];
     kiln_status status = load_dependencies(&loading);
+    int64_t bind_ns = os_clock_steady_ns();
     if (status == KILN_OK) {
         digest_loading(&loading);
         digest_hex(&loading.content, hex);
@@ -525,8 +568,10 @@ kiln_status live_load(kiln_session *session, const kiln_spec *spec, const bind_o
     if (status == KILN_OK) {
         double seconds = (double)(os_clock_steady_ns() - begin_ns) * 1e-9;
         pthread_mutex_lock(&session->mutex);
-        if ((*library)->total_seconds == 0) /* whoever made it reports it */
+        if ((*library)->total_seconds == 0) { /* whoever made it reports it */
+            (*library)->seconds[KILN_PHASE_BIND] = (double)(os_clock_steady_ns() - bind_ns) * 1e-9;
             (*library)->total_seconds = seconds;
+        }
         pthread_mutex_unlock(&session->mutex);
         event_sink_emit(events, &(kiln_event){.size = sizeof(kiln_event),
                                               .kind = KILN_EVENT_LOADED,

@@ -1,8 +1,8 @@
 /* live_library.h - libraries that the engine for live code has loaded: kiln_load_options.engine "jit".
  *
- * Each is a dylib of its session's JIT. Its dependencies are libraries of the image engine. What needs
- * a linker - objects, archives and shared libraries among its sources, -l and packages, global
- * visibility - goes to the image engine, and its report says so. */
+ * Each is a dylib of its session's JIT, as its dependencies are. What needs a linker - objects, archives
+ * and shared libraries among its sources, -l and packages, global visibility, hot loads, with `lazy`
+ * assembly, too - goes to the image engine, and its report says so. */
 #ifndef KILN_API_LIVE_LIBRARY_H
 #define KILN_API_LIVE_LIBRARY_H
 
@@ -13,6 +13,11 @@ bool live_is_possible(const kiln_spec *spec, const bind_options *options);
 /* Compile it, to one output; any thread. lazy: for functions that are generated at their first call. */
 kiln_status live_compile(kiln_session *session, const kiln_spec *spec, bool lazy,
                          const build_context *context, kiln_outputs **outputs, kiln_error **error);
+/* Compile what it depends on, so that live_load, which begins with that, finds it in the session's cache;
+ * nothing if that has none. Silent but for errors. Any thread. */
+kiln_status live_compile_dependencies(kiln_session *session, const kiln_spec *spec,
+                                      const bind_options *options, const build_context *context,
+                                      kiln_error **error);
 /* Load it, on this thread, constructors included. spec is copied; outputs are taken over. */
 kiln_status live_load(kiln_session *session, const kiln_spec *spec, const bind_options *options,
                       kiln_outputs *outputs, int64_t begin_ns, const event_sink *events,

@@ -142,6 +142,15 @@ static void deliver_events(kiln_load *load)
 
 /* ---- the thread ---- */
 
+static kiln_status compile_live(kiln_load *load, const build_context *context, kiln_error **error)
+{
+    kiln_status status =
+        live_compile_dependencies(load->session, load->live, &load->options, context, error);
+    return status == KILN_OK ? live_compile(load->session, load->live, load->options.lazy, context,
+                                            &load->outputs, error)
+                             : status;
+}
+
 static void *run(void *data)
 {
     kiln_load *load = data;
@@ -150,8 +159,7 @@ static void *run(void *data)
     closure closure = {0};
     kiln_error *error = NULL;
     kiln_status status = load->live
-                             ? live_compile(load->session, load->live, load->options.lazy, &context,
-                                            &load->outputs, &error)
+                             ? compile_live(load, &context, &error)
                              : session_build(load->session, load->spec, &context, &closure, &error);
     pthread_mutex_lock(&load->mutex);
     load->closure = closure;

@@ -1,5 +1,6 @@
 /* outputs.c - compiling without loading: kiln_compile and its outputs. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/session.h"
 #include "build/build_outputs.h"
@@ -7,6 +8,8 @@
 
 struct kiln_outputs {
     build_output_list list;
+    size_t unit_count;
+    double seconds[KILN_PHASE_COUNT];
 };
 
 void kiln_outputs_destroy(kiln_outputs *outputs)
@@ -60,8 +63,20 @@ static kiln_status run(build *build, const kiln_compile_options *options, kiln_o
         kiln_outputs_destroy(made);
         return status;
     }
+    made->unit_count = build->units.count;
+    memcpy(made->seconds, build->seconds, sizeof made->seconds);
     *outputs = made;
     return KILN_OK;
+}
+
+bool outputs_describe(const kiln_outputs *outputs, image *image)
+{
+    image->unit_count = outputs->unit_count;
+    image->input_count = outputs->list.input_count;
+    memcpy(image->seconds, outputs->seconds, sizeof image->seconds);
+    if (outputs->list.miss_reason)
+        image->miss_reason = strdup(outputs->list.miss_reason);
+    return image->miss_reason || !outputs->list.miss_reason;
 }
 
 kiln_status session_compile(kiln_session *session, const kiln_spec *spec,
@@ -72,8 +87,10 @@ kiln_status session_compile(kiln_session *session, const kiln_spec *spec,
     size_t *direct = NULL;
     node_build building;
     session_count_busy(session, 1);
+    /* Only a linker asks for what dependencies came to. */
+    bool builds = options->kind == KILN_OUTPUT_SHARED_LIBRARY;
     kiln_status status =
-        session_build_dependencies(session, spec, context, &closure, &direct, error);
+        session_find_dependencies(session, spec, context, builds, &closure, &direct, error);
     if (status != KILN_OK) {
         session_count_busy(session, -1);
         session_forget_unused(session);

@@ -268,7 +268,8 @@ kiln_status node_build_begin(const closure *closure, const node *node, const bui
     for (size_t i = closure->count; done && i-- > 0;) {
         if (!marked[i])
             continue;
-        out->dependencies[out->build.dependency_count++] = closure->nodes[i].image;
+        if (closure->nodes[i].image)
+            out->dependencies[out->build.dependency_count++] = closure->nodes[i].image;
         out->providers[out->build.provider_count++] = closure->nodes[i].spec;
         done = spec_public_arguments(closure->nodes[i].spec, &out->inherited);
     }
@@ -299,6 +300,7 @@ typedef struct walk {
     kiln_session *session;
     const build_context *context;
     closure *closure;
+    bool builds;      /* else nodes have no images */
     string_list path; /* the names from the first library down to the current one */
     kiln_error **error;
 } walk;
@@ -349,25 +351,32 @@ static kiln_status visit_dependencies(walk *walk, const kiln_spec *spec, size_t 
     return status;
 }
 
+static kiln_status build_visited(walk *walk, node *node)
+{
+    node_build building = {0};
+    kiln_status status =
+        node_build_begin(walk->closure, node, walk->context, &building, walk->error);
+    if (status != KILN_OK)
+        return status;
+    status = build_node(walk->session, &building.build, &node->image, &node->inputs, walk->error);
+    node->reports = building.build.unit_reports;
+    node->report_count = building.build.unit_report_count;
+    node_build_end(&building);
+    return status;
+}
+
 /* Takes the spec over. */
 static kiln_status visit(walk *walk, kiln_spec *spec, size_t *index)
 {
     node node = {.spec = spec, .dependency_count = spec->dependencies.count};
-    node_build building = {0};
     kiln_status status = spec_check(spec, walk->error);
     node.dependencies = calloc(node.dependency_count + 1, sizeof *node.dependencies);
     if (status == KILN_OK && (!node.dependencies || !lending_acquire(spec, &node.lending)))
         status = error_no_memory(walk->error);
     if (status == KILN_OK)
         status = visit_dependencies(walk, spec, node.dependencies);
-    if (status == KILN_OK)
-        status = node_build_begin(walk->closure, &node, walk->context, &building, walk->error);
-    if (status == KILN_OK) {
-        status = build_node(walk->session, &building.build, &node.image, &node.inputs, walk->error);
-        node.reports = building.build.unit_reports;
-        node.report_count = building.build.unit_report_count;
-        node_build_end(&building);
-    }
+    if (status == KILN_OK && walk->builds)
+        status = build_visited(walk, &node);
     struct node *place = NULL;
     if (status == KILN_OK) {
         closure *closure = walk->closure;
@@ -403,7 +412,8 @@ kiln_status session_build(kiln_session *session, kiln_spec *spec, const build_co
                           closure *closure, kiln_error **error)
 {
     size_t index;
-    walk walk = {.session = session, .context = context, .closure = closure, .error = error};
+    walk walk = {
+        .session = session, .context = context, .closure = closure, .builds = true, .error = error};
     *closure = (struct closure){0};
     session_count_busy(session, 1);
     kiln_status status = visit(&walk, spec, &index);
@@ -414,11 +424,15 @@ kiln_status session_build(kiln_session *session, kiln_spec *spec, const build_co
     return status;
 }
 
-kiln_status session_build_dependencies(kiln_session *session, const kiln_spec *spec,
-                                       const build_context *context, closure *closure,
-                                       size_t **direct, kiln_error **error)
+kiln_status session_find_dependencies(kiln_session *session, const kiln_spec *spec,
+                                      const build_context *context, bool builds, closure *closure,
+                                      size_t **direct, kiln_error **error)
 {
-    walk walk = {.session = session, .context = context, .closure = closure, .error = error};
+    walk walk = {.session = session,
+                 .context = context,
+                 .closure = closure,
+                 .builds = builds,
+                 .error = error};
     *closure = (struct closure){0};
     size_t *indices = calloc(spec->dependencies.count + 1, sizeof *indices);
     if (!indices)

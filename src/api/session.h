@@ -137,15 +137,18 @@ typedef struct node_build {
 kiln_status node_build_begin(const closure *closure, const node *node, const build_context *context,
                              node_build *out, kiln_error **error);
 void node_build_end(node_build *out);
-/* Build the dependencies of a spec alone, for outputs that are not loaded. */
-kiln_status session_build_dependencies(kiln_session *session, const kiln_spec *spec,
-                                       const build_context *context, closure *closure,
-                                       size_t **direct, kiln_error **error);
+/* The dependencies of a spec alone, for outputs that are not loaded. builds: with their images; else
+ * for what is only compiled. direct: which of the closure it names; malloc'd. */
+kiln_status session_find_dependencies(kiln_session *session, const kiln_spec *spec,
+                                      const build_context *context, bool builds, closure *closure,
+                                      size_t **direct, kiln_error **error);
 
 /* kiln_compile with a context of its own (outputs.c). */
 kiln_status session_compile(kiln_session *session, const kiln_spec *spec,
                             const kiln_compile_options *options, const build_context *context,
                             kiln_outputs **outputs, kiln_error **error);
+/* How they came to be, for a report of what is made of them. false when out of memory. */
+bool outputs_describe(const kiln_outputs *outputs, image *image);
 
 /* ---- libraries (library.c) ---- */
 

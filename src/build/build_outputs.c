@@ -32,7 +32,7 @@ void build_output_list_destroy(build_output_list *list)
         free(list->items[i].source);
     }
     free(list->items);
-    *list = (build_output_list){0};
+    *list = (build_output_list){.miss_reason = list->miss_reason};
 }
 
 static bool add_output(build_output_list *list, const char *source, size_t source_length, int fd,
@@ -179,6 +179,8 @@ static bool look_up(work *work)
             continue;
         build->seconds[KILN_PHASE_LOOKUP] += build_seconds_since(begin);
         record_entry entry = record_result(&record, i);
+        work->outputs->input_count = record_input_count(&record, i);
+        work->outputs->miss_reason = NULL;
         tell_hit(work, &entry);
     }
     record_destroy(&record);
@@ -312,6 +314,7 @@ static kiln_status attempt(work *work, bool *hit, bool *replaced, kiln_error **e
     status = build_units(&miss, error);
     if (status == KILN_OK)
         status = work->combined ? combine(work, &miss, error) : take_units(work, &miss, error);
+    work->outputs->input_count = miss.inputs.count;
 cleanup:
     miss_destroy(&miss);
     return status;
@@ -319,12 +322,12 @@ cleanup:
 
 static void tell_miss(const work *work)
 {
-    build_emit(work->build,
-               &(kiln_event){.kind = KILN_EVENT_LOOKUP_MISS,
-                             .text = work->build->context->store ? "these outputs are not cached"
-                                                                 : "this session has no cache",
-                             .seconds = work->build->seconds[KILN_PHASE_SPEC] +
-                                        work->build->seconds[KILN_PHASE_LOOKUP]});
+    work->outputs->miss_reason =
+        work->build->context->store ? "these outputs are not cached" : "this session has no cache";
+    build_emit(work->build, &(kiln_event){.kind = KILN_EVENT_LOOKUP_MISS,
+                                          .text = work->outputs->miss_reason,
+                                          .seconds = work->build->seconds[KILN_PHASE_SPEC] +
+                                                     work->build->seconds[KILN_PHASE_LOOKUP]});
 }
 
 /* What was made of sources that changed meanwhile is made again, but not for ever. */

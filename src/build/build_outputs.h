@@ -15,6 +15,8 @@ typedef struct build_output {
 typedef struct build_output_list {
     build_output *items;
     size_t count, capacity;
+    size_t input_count;      /* that were recorded */
+    const char *miss_reason; /* NULL on a hit */
 } build_output_list;
 
 /* Compile every source to build->output, and combine these where `combined` (wire.proto's

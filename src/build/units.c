@@ -43,6 +43,18 @@ static bool starts_like_script(const spec_source *source)
     return source->bytes && source->size > 2 && memcmp(source->bytes, "#!", 2) == 0;
 }
 
+input_kind units_kind(const kiln_spec *spec, const spec_source *source, const char *path)
+{
+    input_kind kind = input_kind_of(path);
+    const char *own = spec_source_language(source);
+    if (spec->language &&
+        (kind == INPUT_UNKNOWN || (spec->force_language && !input_kind_is_linked(kind))))
+        kind = language_kind(spec->language);
+    if (own)
+        kind = language_kind(own);
+    return kind == INPUT_UNKNOWN && starts_like_script(source) ? INPUT_C : kind;
+}
+
 static kiln_status add_unit(const kiln_spec *spec, const spec_source *source, char *path,
                             unit_list *list, kiln_error **error)
 {
@@ -53,15 +65,7 @@ static kiln_status add_unit(const kiln_spec *spec, const spec_source *source, ch
     }
     if (!path)
         return error_no_memory(error);
-    input_kind kind = input_kind_of(path);
-    const char *own = spec_source_language(source);
-    if (spec->language &&
-        (kind == INPUT_UNKNOWN || (spec->force_language && !input_kind_is_linked(kind))))
-        kind = language_kind(spec->language);
-    if (own)
-        kind = language_kind(own);
-    if (kind == INPUT_UNKNOWN && starts_like_script(source))
-        kind = INPUT_C;
+    input_kind kind = units_kind(spec, source, path);
     if (kind == INPUT_UNKNOWN) {
         kiln_status status = error_set(
             error, KILN_SPEC, KILN_PHASE_SPEC,

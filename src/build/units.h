@@ -22,6 +22,8 @@ typedef struct unit_list {
 /* Where the memory files of a spec seem to be: "/kiln/NAME". malloc'd. */
 char *units_virtual_directory(const kiln_spec *spec);
 
+/* What a source is: by its language or its arguments, where these tell, else by its name. */
+input_kind units_kind(const kiln_spec *spec, const spec_source *source, const char *path);
 /* Errors: NOT_FOUND (a pattern that matches nothing), SPEC (a kind that cannot be told, nothing at
  * all to build). */
 kiln_status units_resolve(const kiln_spec *spec, unit_list *list, kiln_error **error);

@@ -12,13 +12,17 @@ using namespace llvm;
 void *Addresses::find(StringRef name)
 {
     std::string text = name.str();
+    Dl_info information;
+    EmulatedTls control;
+    // One thread's variable is no other's. The loader has no name for any of these.
     if (void *address = find_(text.c_str()))
-        return address;
+        return dladdr(address, &information) || !runtime_describe_native_tls(address, control)
+                   ? address
+                   : nullptr;
     if (!name.consume_front(emulated_tls_prefix))
         return nullptr;
     text = name.str();
     void *variable = find_(text.c_str());
-    EmulatedTls control;
     if (!variable || !runtime_describe_native_tls(variable, control))
         return nullptr;
     return &natives_.emplace_back(control);

@@ -64,11 +64,10 @@ Error Engine::begin()
     dylibs_.push_back(std::move(own));
     if (auto process = add_process(*dylibs_.front()); !process)
         return process.takeError();
-    jit_input builtins = {.name = "builtins",
-                          .bytes = builtins_archive().data(),
-                          .size = builtins_archive().size(),
-                          .lazy = false,
-                          .optimisation = 0};
+    jit_input builtins = {};
+    builtins.name = "builtins";
+    builtins.bytes = builtins_archive().data();
+    builtins.size = builtins_archive().size();
     auto code = add(*dylibs_.front(), builtins);
     return code ? Error::success() : code.takeError();
 }
@@ -93,6 +92,9 @@ Engine::~Engine()
         found = find_held();
         erase_if(found, [&](jit_code *code) { return held.count(code) != 0; });
     }
+    for (auto &code : reverse(code_))
+        for (auto &linked : reverse(code->linked))
+            tell(*linked, code->name, /*removed=*/true);
     by_key_.clear(); // what is under way nobody owns
     for (auto *codes : {&code_, &departed_})
         for (auto &code : *codes) {
@@ -240,8 +242,7 @@ bool Engine::defines(const jit_dylib &dylib, StringRef name)
     });
 }
 
-void Engine::visit(jit_dylib &dylib,
-                   function_ref<bool(const std::string &, bool, bool, uint64_t)> visit)
+void Engine::visit(jit_dylib &dylib, function_ref<bool(const kiln_symbol &)> visit)
 {
     std::map<std::string, jit_code::Offer> all;
     {
@@ -249,13 +250,25 @@ void Engine::visit(jit_dylib &dylib,
         for (const auto &code : code_) {
             if (code->dylib != &dylib)
                 continue;
-            for (const auto &[name, is_function] : code->symbols)
-                all[name] = {is_function, code->weak.count(name) != 0, code->sizes.lookup(name)};
+            for (const auto &[symbol, kind] : code->symbols) {
+                StringRef name = symbol;
+                bool is_weak = code->weak.count(symbol) != 0;
+                if (name.consume_front(emulated_tls_prefix))
+                    all[name.str()] = {KILN_SYMBOL_THREAD_LOCAL, is_weak, 0};
+                else if (!name.starts_with(emulated_tls_initial_prefix) && !name.contains(".kiln."))
+                    all[symbol] = {kind, is_weak, code->sizes.lookup(symbol)};
+            }
             all.insert(code->offers.begin(), code->offers.end());
         }
     }
-    for (const auto &[name, kind] : all)
-        if (!visit(name, kind.is_function, kind.is_weak, kind.size))
+    for (const auto &[name, offer] : all)
+        if (!visit({.size = sizeof(kiln_symbol),
+                    .name = name.c_str(),
+                    .demangled = nullptr,
+                    .kind = offer.kind,
+                    .size_bytes = offer.size,
+                    .address = nullptr,
+                    .weak = offer.is_weak}))
             return;
 }
 

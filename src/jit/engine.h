@@ -40,6 +40,7 @@ struct Unit {
         bytes; // until it is linked: a link that fails can be tried again
     bool has_failed = false;
     std::set<std::string, std::less<>> elsewhere; // weak data that a dylib of the search order has
+    std::string reason;                           // of an image: why JITLink cannot link it
 };
 
 } // namespace kiln
@@ -55,9 +56,11 @@ struct jit_code {
     std::vector<std::unique_ptr<kiln::Unit>> units;
     llvm::orc::DefinitionGenerator *generator = nullptr;
     llvm::orc::JITDylib *generator_dylib = nullptr;
-    std::map<std::string, bool> symbols; // that it defines, or can; whether it is a function
+    kiln::PromiseGenerator *promise = nullptr;       // that the generator is
+    std::map<std::string, kiln_symbol_kind> symbols; // that it defines, or can
     struct Offer {
-        bool is_function, is_weak;
+        kiln_symbol_kind kind;
+        bool is_weak;
         uint64_t size;
     };
     std::map<std::string, Offer> offers; // of an archive: what its members define
@@ -122,7 +125,7 @@ class Engine : public LinkObserver
     // The fork handlers, of all engines in the list.
     void enlist();
     void delist();
-    static void before_fork();
+    static void before_fork(bool (*hold)(), void (*release)(bool in_child));
     static void after_fork(bool in_child);
     // To this process, which was forked: of nothing else may be asked then.
     bool is_lost() const
@@ -133,8 +136,7 @@ class Engine : public LinkObserver
     llvm::Error link(jit_code &code);
     bool defines(const jit_dylib &dylib, llvm::StringRef name);
     llvm::Expected<void *> lookup(jit_dylib &dylib, llvm::StringRef name);
-    void visit(jit_dylib &dylib,
-               llvm::function_ref<bool(const std::string &, bool, bool, uint64_t)> visit);
+    void visit(jit_dylib &dylib, llvm::function_ref<bool(const kiln_symbol &)> visit);
     size_t memory() const
     {
         return slab_->used();
@@ -170,8 +172,8 @@ class Engine : public LinkObserver
     static void release_after_fork();
     void forget_other_threads();
     // where: NULL: the dylib's own; what stands behind all other dylibs has no name there.
-    jit_code &new_code(jit_dylib &dylib, llvm::StringRef name,
-                       llvm::orc::JITDylib *where = nullptr);
+    llvm::Expected<jit_code *> new_code(jit_dylib &dylib, llvm::StringRef name,
+                                        llvm::orc::JITDylib *where = nullptr);
     void unregister(jit_code &code);
     void drop(Unit &unit);
     void forget(jit_code &code);
@@ -183,7 +185,7 @@ class Engine : public LinkObserver
     llvm::Error add_archive(jit_code &code, llvm::StringRef bytes);
     llvm::Error add_lazy(jit_code &code, const jit_input &input);
     llvm::Error add_unit(jit_code &code, Unit::Kind kind, llvm::MemoryBufferRef bytes,
-                         LazyModule *lazy = nullptr);
+                         LazyModule *lazy = nullptr, std::string reason = "");
     llvm::Expected<llvm::TargetMachine *> machine_for(unsigned optimisation);
     llvm::Error link_lazy(LazyModule &module, size_t index, LazyPlace place);
     std::string make_lazy(LazyModule &module, size_t index, LazyPlace place, void **&slot,
@@ -251,6 +253,10 @@ class Engine : public LinkObserver
     void let_go(llvm::ArrayRef<jit_code *> ended);
     void release_departed();
 
+    bool is_near(const void *address) const override
+    {
+        return slab_->contains(address);
+    }
     const void *handle(llvm::orc::ResourceKey key) override;
     bool is_elsewhere(llvm::orc::ResourceKey key, llvm::StringRef name) override;
     llvm::Error check_references(llvm::orc::ResourceKey key,

@@ -19,20 +19,23 @@ namespace kiln
 
 using namespace llvm;
 
-jit_code &Engine::new_code(jit_dylib &dylib, StringRef name, orc::JITDylib *where)
+Expected<jit_code *> Engine::new_code(jit_dylib &dylib, StringRef name, orc::JITDylib *where)
 {
+    void **word = slab_->new_word();
+    if (!word)
+        return refuse("the JIT's address space is full", std::errc::not_enough_memory);
     auto made = std::make_unique<jit_code>();
     made->dylib = &dylib;
     made->name = name.str();
     made->tracker = (where ? where : dylib.own)->createResourceTracker();
     made->traces = std::make_unique<Traces>();
-    made->traces->handle = reinterpret_cast<Traces **>(slab_->new_word());
+    made->traces->handle = reinterpret_cast<Traces **>(word);
     *made->traces->handle = made->traces.get();
     by_key_[made->tracker->getKeyUnsafe()] = {made.get(), nullptr};
     if (!where)
         dylib.by_name[made->name] = made.get();
     code_.push_back(std::move(made));
-    return *code_.back();
+    return code_.back().get();
 }
 
 void Engine::unregister(jit_code &code)
@@ -70,7 +73,7 @@ void Engine::forget(jit_code &code)
 Error Engine::define(jit_code &code, std::unique_ptr<orc::MaterializationUnit> unit,
                      orc::ResourceTrackerSP tracker, Unit *of)
 {
-    std::map<std::string, bool> symbols;
+    std::map<std::string, kiln_symbol_kind> symbols;
     if (of)
         unify(code, *unit, *of);
     std::set<std::string> weak;
@@ -81,7 +84,7 @@ Error Engine::define(jit_code &code, std::unique_ptr<orc::MaterializationUnit> u
                                          : orc::SymbolLookupFlags::RequiredSymbol});
         if (flags.hasMaterializationSideEffectsOnly() || !flags.isExported())
             continue;
-        symbols[(*name).str()] = flags.isCallable();
+        symbols[(*name).str()] = flags.isCallable() ? KILN_SYMBOL_FUNCTION : KILN_SYMBOL_DATA;
         if (flags.isWeak() || flags.isCommon())
             weak.insert((*name).str());
     }
@@ -146,10 +149,12 @@ Error Engine::define_unit(jit_code &code, Unit &unit)
                   : module.takeError();
 }
 
-Error Engine::add_unit(jit_code &code, Unit::Kind kind, MemoryBufferRef bytes, LazyModule *lazy)
+Error Engine::add_unit(jit_code &code, Unit::Kind kind, MemoryBufferRef bytes, LazyModule *lazy,
+                       std::string reason)
 {
     auto unit = std::make_unique<Unit>();
     unit->kind = kind;
+    unit->reason = std::move(reason);
     unit->lazy = lazy;
     auto copy = WritableMemoryBuffer::getNewUninitMemBuffer(bytes.getBufferSize(),
                                                             bytes.getBufferIdentifier());
@@ -172,12 +177,9 @@ Error Engine::add_object(jit_code &code, MemoryBufferRef object)
     auto verdict = check_object(object, reason);
     if (!verdict)
         return verdict.takeError();
-    if (*verdict == ObjectVerdict::Link)
-        return add_unit(code, Unit::Kind::Object, object);
-    if (!config_.host.load_object)
-        return refuse("'" + object.getBufferIdentifier() + "' cannot be linked here: " + reason,
-                      std::errc::not_supported);
-    return add_unit(code, Unit::Kind::Image, object);
+    return *verdict == ObjectVerdict::Link
+               ? add_unit(code, Unit::Kind::Object, object)
+               : add_unit(code, Unit::Kind::Image, object, nullptr, std::move(reason));
 }
 
 Expected<TargetMachine *> Engine::machine_for(unsigned optimisation)
@@ -238,7 +240,10 @@ Error Engine::add_archive(jit_code &code, StringRef bytes)
         MemoryBuffer::getMemBufferCopy(bytes, code.name),
         [this, &code](MemoryBufferRef member) { return add_object(code, member); },
         [&code](const ObjectSymbol &symbol) {
-            code.offers[symbol.name.str()] = {symbol.is_function, symbol.is_weak, symbol.size};
+            code.offers[symbol.name.str()] = {symbol.is_thread_local ? KILN_SYMBOL_THREAD_LOCAL
+                                              : symbol.is_function   ? KILN_SYMBOL_FUNCTION
+                                                                     : KILN_SYMBOL_DATA,
+                                              symbol.is_weak, symbol.size};
         });
     if (!archive)
         return refuse("'" + code.name +
@@ -269,14 +274,20 @@ Expected<jit_code *> Engine::add(jit_dylib &dylib, const jit_input &input)
 {
     release_departed();
     std::lock_guard lock(link_mutex_);
-    StringRef bytes(static_cast<const char *>(input.bytes), input.size);
-    uint64_t digest = xxh3_64bits(bytes) | 1;
-    auto same = find_same(dylib, input.name, digest, input.size);
+    StringRef bytes(static_cast<const char *>(input.bytes), input.size), known_by = bytes;
+    if (input.made_of)
+        known_by = StringRef(static_cast<const char *>(input.made_of), input.made_of_size);
+    unsigned way = input.lazy ? 1 + input.optimisation : 0;
+    uint64_t digest = (xxh3_64bits(known_by) + (way << 1)) | 1;
+    auto same = find_same(dylib, input.name, digest, known_by.size());
     if (!same || *same)
         return same;
-    jit_code &code = new_code(dylib, input.name);
+    auto made = new_code(dylib, input.name);
+    if (!made)
+        return made.takeError();
+    jit_code &code = **made;
     code.digest = digest;
-    code.size = input.size;
+    code.size = known_by.size();
     file_magic magic = identify_magic(bytes);
     Error error = Error::success();
     run_on_large_stack([&] {
@@ -306,7 +317,10 @@ Expected<jit_code *> Engine::add_shared_library(jit_dylib &dylib, const char *pa
     auto same = find_same(dylib, path, digest, 0);
     if (!same || *same)
         return same;
-    jit_code &code = new_code(dylib, path);
+    auto made = new_code(dylib, path);
+    if (!made)
+        return made.takeError();
+    jit_code &code = **made;
     code.digest = digest;
     // Kept open for good: code that was removed may have left pointers into it.
     auto find = [handle](const char *name) { return find_in_library(handle, name); };
@@ -317,7 +331,10 @@ Expected<jit_code *> Engine::add_shared_library(jit_dylib &dylib, const char *pa
 Expected<jit_code *> Engine::add_process(jit_dylib &dylib)
 {
     std::lock_guard lock(link_mutex_);
-    jit_code &code = new_code(dylib, "process", dylib.last);
+    auto made = new_code(dylib, "process", dylib.last);
+    if (!made)
+        return made.takeError();
+    jit_code &code = **made;
     use_addresses(code, *dylib.last, find_in_process);
     return &code;
 }
@@ -326,7 +343,10 @@ Expected<jit_code *> Engine::add_library_path(jit_dylib &dylib,
                                               std::vector<std::string> directories)
 {
     std::lock_guard lock(link_mutex_);
-    jit_code &code = new_code(dylib, "library path", dylib.behind);
+    auto made = new_code(dylib, "library path", dylib.behind);
+    if (!made)
+        return made.takeError();
+    jit_code &code = **made;
     auto path = std::make_shared<LibraryPath>(
         std::move(directories), [this](const std::string &text) { report(refuse(text)); });
     auto find = [path](const char *name) { return path->find(name); };
@@ -339,7 +359,10 @@ Expected<jit_code *> Engine::add_library(jit_dylib &dylib, StringRef name, void 
     std::lock_guard lock(link_mutex_);
     if (auto same = find_same(dylib, name.str(), 0, 0); !same)
         return same.takeError();
-    jit_code &code = new_code(dylib, name);
+    auto made = new_code(dylib, name);
+    if (!made)
+        return made.takeError();
+    jit_code &code = **made;
     code.libraries.push_back(library);
     auto find = [this, library](const char *symbol) {
         return config_.host.library_symbol(library, symbol);
@@ -357,7 +380,10 @@ Expected<jit_code *> Engine::add_symbols(jit_dylib &dylib, StringRef name,
         StringMap<void *> addresses;
         for (const jit_symbol &symbol : symbols)
             addresses[symbol.name] = symbol.address;
-        jit_code &code = new_code(dylib, name, dylib.last);
+        auto made = new_code(dylib, name, dylib.last);
+        if (!made)
+            return made.takeError();
+        jit_code &code = **made;
         // libc's own names are not the host's to lend.
         auto find = [addresses,
                      libc = dlopen("libc.so.6", RTLD_NOW)](const char *symbol) -> void * {
@@ -373,11 +399,16 @@ Expected<jit_code *> Engine::add_symbols(jit_dylib &dylib, StringRef name,
     for (const jit_symbol &symbol : symbols)
         map[session_->intern(symbol.name)] = {orc::ExecutorAddr::fromPtr(symbol.address),
                                               JITSymbolFlags::Exported};
-    jit_code &code = new_code(dylib, name);
+    auto made = new_code(dylib, name);
+    if (!made)
+        return made.takeError();
+    jit_code &code = **made;
     if (Error error = define(code, orc::absoluteSymbols(std::move(map)), code.tracker)) {
         forget(code);
         return error;
     }
+    for (auto &[symbol, kind] : code.symbols)
+        kind = KILN_SYMBOL_OTHER; // the host may lend anything
     return &code;
 }
 
@@ -388,7 +419,10 @@ Expected<jit_code *> Engine::add_promise(jit_dylib &dylib, StringRef name,
     std::lock_guard lock(link_mutex_);
     if (auto same = find_same(dylib, name.str(), 0, 0); !same)
         return same.takeError();
-    jit_code &code = new_code(dylib, name);
+    auto made = new_code(dylib, name);
+    if (!made)
+        return made.takeError();
+    jit_code &code = **made;
     // What the process has is not asked of a source whose symbols nobody has told.
     auto wants = [symbols = std::move(symbols)](StringRef wanted) {
         return symbols.empty() ? !find_in_process(wanted.str().c_str())
@@ -402,7 +436,9 @@ Expected<jit_code *> Engine::add_promise(jit_dylib &dylib, StringRef name,
                 made.push_back(kept->generator);
         return error;
     };
-    use_generator(code, *dylib.own, std::make_unique<PromiseGenerator>(wants, std::move(keep)));
+    auto generator = std::make_unique<PromiseGenerator>(wants, std::move(keep));
+    code.promise = generator.get();
+    use_generator(code, *dylib.own, std::move(generator));
     return &code;
 }
 

@@ -3,7 +3,7 @@
 // The fork waits until no other thread links, so that the child finds every engine whole; but not for long,
 // since a constructor that runs within a link may wait for the thread that forks. What another thread would
 // not let go of by then is lost to the child, where each call says so. For threads that run constructors or
-// handlers without a lock it waits some milliseconds, since they may be inside of libc's list of handlers.
+// handlers without a lock it waits a moment, since they may be inside of libc's list of handlers.
 #include "jit/engine.h"
 #include "jit/perf_map.h"
 
@@ -51,20 +51,30 @@ void Engine::release_after_fork()
 }
 
 // Meanwhile the others go on: what they do may need two of these. At last what is held is kept.
-void Engine::before_fork()
+void Engine::before_fork(bool (*hold)(), void (*release)(bool in_child))
 {
     using std::chrono::milliseconds;
     using std::chrono::steady_clock;
-    auto begin = steady_clock::now(), short_end = begin + milliseconds(50),
-         end = begin + milliseconds(1000), last_end = end + milliseconds(50);
+    auto begin = steady_clock::now(), short_end = begin + milliseconds(100),
+         end = begin + milliseconds(1000), last_end = end + milliseconds(100);
+    // Who is within handlers, and needs no engine for the rest, is out of them soon.
+    const auto hold_list = [&](bool wait) {
+        for (int i = 0; !hold(); i++) {
+            if (!wait || i == 50)
+                return false;
+            release(/*in_child=*/false);
+            std::this_thread::sleep_for(milliseconds(1));
+        }
+        return true;
+    };
     list_mutex.lock();
     for (;;) {
         auto now = steady_clock::now();
         bool all = hold_for_fork();
-        busy_mutex.lock();
-        if (all ? runtime_is_idle() || now > short_end : now > last_end)
+        bool is_idle = hold_list(all);
+        if (all ? is_idle || now > short_end : now > last_end)
             break;
-        busy_mutex.unlock();
+        release(/*in_child=*/false);
         if (now < end)
             release_after_fork();
         std::this_thread::sleep_for(milliseconds(1));
@@ -77,12 +87,9 @@ void Engine::after_fork(bool in_child)
 {
     for (std::mutex *leaf : leaves)
         leaf->unlock();
-    if (in_child) {
-        runtime_forget_other_threads();
+    if (in_child)
         for (Engine *engine : engines)
             engine->forget_other_threads();
-    }
-    busy_mutex.unlock();
     release_after_fork();
     list_mutex.unlock();
 }

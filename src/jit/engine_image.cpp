@@ -110,7 +110,10 @@ void Engine::load_image(Image &image, const orc::SymbolMap &addresses)
                          image.object->getBufferStart(), image.object->getBufferSize(),
                          image.needs_cxx, symbols.data(), symbols.size(), &library, &error);
     if (status != KILN_OK) {
-        Error failed = refuse_as(status, host.error_text(error));
+        std::string reason = owner.unit ? owner.unit->reason : "";
+        Error failed = refuse_as(status, "'" + image.object->getBufferIdentifier() +
+                                             "' needs a linker, since " + reason + ": " +
+                                             host.error_text(error));
         host.error_destroy(error);
         for (auto &code : code_)
             if (is_contained(used, code.get()))

@@ -269,26 +269,34 @@ Error Engine::link(jit_code &code)
     {
         std::lock_guard lock(link_mutex_);
         orc::SymbolLookupSet names, undefined;
-        for (const auto &[name, flags] : code.definitions)
-            names.add(name, flags);
+        std::vector<orc::DefinitionGenerator *> made;
+        if (code.promise)
+            error = code.promise->keep(made);
+        std::vector<jit_code *> family = {&code};
+        append_range(family, code.kept);
+        for (const jit_code *member : family) {
+            for (const auto &[name, flags] : member->definitions)
+                names.add(name, flags);
+            // Of lazy code, all that it may ever need; before anything of it runs.
+            for (auto &lazy : member->lazy)
+                for (const std::string &name : lazy->undefined())
+                    undefined.add(session_->intern(name));
+        }
         names.sortByAddress();
         names.removeDuplicates();
-        // Of lazy code, all that it may ever need; before anything of it runs.
-        for (auto &lazy : code.lazy)
-            for (const std::string &name : lazy->undefined())
-                undefined.add(session_->intern(name));
         undefined.sortByAddress();
         undefined.removeDuplicates();
         orc::JITDylibSearchOrder order;
         code.dylib->own->withLinkOrderDo([&](const orc::JITDylibSearchOrder &own) { order = own; });
-        if (!undefined.empty())
+        if (!error && !undefined.empty())
             error = link_names(order, std::move(undefined));
         if (!error && !names.empty())
             error = link_names({{code.dylib->own, orc::JITDylibLookupFlags::MatchAllSymbols}},
                                std::move(names));
         pending = take_pending();
-        for (const auto &linked : code.linked)
-            places.push_back(linked->begin);
+        for (const jit_code *member : family)
+            for (const auto &linked : member->linked)
+                places.push_back(linked->begin);
     }
     initialise(pending);
     for (const void *place : places)
@@ -378,10 +386,12 @@ void Engine::complete_lazy(LazyModule &module, size_t index, LazyPlace place)
 void Engine::emit_module(std::unique_ptr<orc::MaterializationResponsibility> responsibility,
                          orc::ThreadSafeModule module)
 {
-    auto object = module.withModuleDo([&](Module &module) {
-        ir_optimise(module, *machine_);
-        return ir_compile(module, *machine_);
-    });
+    auto object =
+        module.withModuleDo([&](Module &module) -> Expected<std::unique_ptr<MemoryBuffer>> {
+            if (Error error = ir_optimise(module, *machine_))
+                return error;
+            return ir_compile(module, *machine_);
+        });
     if (object)
         return emit_object(std::move(responsibility), std::move(*object));
     fail(std::move(responsibility), object.takeError());

@@ -96,19 +96,27 @@ Error ArchiveGenerator::tryToGenerate(orc::LookupState &, orc::LookupKind, orc::
     return Error::success();
 }
 
-Error PromiseGenerator::tryToGenerate(orc::LookupState &state, orc::LookupKind kind,
-                                      orc::JITDylib &dylib, orc::JITDylibLookupFlags flags,
-                                      const orc::SymbolLookupSet &names)
+Error PromiseGenerator::keep(std::vector<orc::DefinitionGenerator *> &made)
 {
-    if (!make_ || none_of(names, [&](const auto &item) { return wants_(*item.first); }))
+    if (!make_)
         return Error::success();
     Make make = std::move(make_);
     make_ = nullptr;
-    std::vector<orc::DefinitionGenerator *> made;
     Error error = make(made);
     // What was wrong with a source may be mended by the next time.
     if (error)
         make_ = std::move(make);
+    return error;
+}
+
+Error PromiseGenerator::tryToGenerate(orc::LookupState &state, orc::LookupKind kind,
+                                      orc::JITDylib &dylib, orc::JITDylibLookupFlags flags,
+                                      const orc::SymbolLookupSet &names)
+{
+    if (none_of(names, [&](const auto &item) { return wants_(*item.first); }))
+        return Error::success();
+    std::vector<orc::DefinitionGenerator *> made;
+    Error error = keep(made);
     for (orc::DefinitionGenerator *generator : made)
         if (!error)
             error = generator->tryToGenerate(state, kind, dylib, flags, names);

@@ -75,6 +75,8 @@ class PromiseGenerator : public llvm::orc::DefinitionGenerator
     llvm::Error tryToGenerate(llvm::orc::LookupState &, llvm::orc::LookupKind,
                               llvm::orc::JITDylib &, llvm::orc::JITDylibLookupFlags,
                               const llvm::orc::SymbolLookupSet &names) override;
+    // Make it now, if it is not made. made: as above.
+    llvm::Error keep(std::vector<llvm::orc::DefinitionGenerator *> &made);
 
   private:
     Wants wants_;

@@ -44,6 +44,30 @@ class Diagnostics : public DiagnosticHandler
     std::string &errors_;
 };
 
+// For as long as it lives, errors of a context come here; by default LLVM prints them and exits.
+class Errors
+{
+  public:
+    explicit Errors(LLVMContext &context)
+        : context_(context), earlier_(context.getDiagnosticHandler())
+    {
+        context.setDiagnosticHandler(std::make_unique<Diagnostics>(text_));
+    }
+    ~Errors()
+    {
+        context_.setDiagnosticHandler(std::move(earlier_));
+    }
+    StringRef text() const
+    {
+        return StringRef(text_).rtrim();
+    }
+
+  private:
+    LLVMContext &context_;
+    std::unique_ptr<DiagnosticHandler> earlier_;
+    std::string text_;
+};
+
 // ---- ifuncs ----
 
 // f becomes a function that jumps to what its resolver has chosen, which a constructor of the highest
@@ -95,11 +119,24 @@ Error settle_ifuncs(Module &module)
 // What others may refer to is there, whether this module still needs it or not.
 void settle_definitions(Module &module)
 {
-    for (GlobalObject &object : module.global_objects())
+    for (GlobalObject &object : module.global_objects()) {
+        const Comdat *group = object.getComdat();
+        // Of a group there is one in all, whatever its members are.
+        if (group && object.hasExternalLinkage() &&
+            group->getSelectionKind() != Comdat::NoDeduplicate)
+            object.setLinkage(GlobalValue::WeakAnyLinkage);
         object.setComdat(nullptr);
+    }
     for (GlobalValue &value : module.global_values()) {
         if (value.hasLinkOnceLinkage())
             value.setLinkage(GlobalValue::getWeakLinkage(value.hasLinkOnceODRLinkage()));
+        // What may be another's may be far away, though it was compiled for a program.
+        if (value.hasDefaultVisibility() && !value.hasLocalLinkage() &&
+            (value.isDeclarationForLinker() || value.isWeakForLinker()))
+            value.setDSOLocal(false);
+        // The name as it is, with nothing before it (Language Reference, Identifiers).
+        if (value.getName().starts_with("\1"))
+            value.setName(value.getName().drop_front().str());
     }
 }
 
@@ -109,8 +146,7 @@ Expected<orc::ThreadSafeModule> ir_read(StringRef name, StringRef bytes,
                                         const TargetMachine &machine)
 {
     auto context = std::make_unique<LLVMContext>();
-    std::string errors;
-    context->setDiagnosticHandler(std::make_unique<Diagnostics>(errors));
+    Errors errors(*context);
     SMDiagnostic diagnostic;
     auto buffer = MemoryBuffer::getMemBufferCopy(bytes, name);
     auto module = parseIR(*buffer, diagnostic, *context);
@@ -118,29 +154,36 @@ Expected<orc::ThreadSafeModule> ir_read(StringRef name, StringRef bytes,
         std::string text;
         raw_string_ostream stream(text);
         diagnostic.print("", stream, /*ShowColors=*/false);
-        return refuse(StringRef(text).rtrim() + (errors.empty() ? "" : "\n" + errors));
+        if (!errors.text().empty())
+            stream << errors.text();
+        return refuse(StringRef(text).rtrim());
     }
     std::string problem;
     raw_string_ostream stream(problem);
     if (verifyModule(*module, &stream))
         return refuse(name + ": " + StringRef(problem).rtrim());
-    const Triple &triple = machine.getTargetTriple();
-    if (!module->getTargetTriple().empty() &&
-        module->getTargetTriple().getArch() != triple.getArch())
-        return refuse(name + ": is made for " + module->getTargetTriple().str() + ", not for " +
-                      triple.str());
-    module->setTargetTriple(triple);
-    if (!module->getDataLayoutStr().empty() &&
-        module->getDataLayout() != machine.createDataLayout())
-        return refuse(name + ": has the data layout '" + module->getDataLayoutStr() +
-                      "', not that of this processor, '" +
-                      machine.createDataLayout().getStringRepresentation() + "'");
-    module->setDataLayout(machine.createDataLayout());
-    module->setModuleIdentifier(name);
-    module->setPICLevel(PICLevel::BigPIC);
+    if (Error error = ir_settle_target(*module, name, machine))
+        return error;
     if (Error error = ir_settle(*module))
         return error;
     return orc::ThreadSafeModule(std::move(module), std::move(context));
+}
+
+Error ir_settle_target(Module &module, StringRef name, const TargetMachine &machine)
+{
+    const Triple &triple = machine.getTargetTriple();
+    if (!module.getTargetTriple().empty() && module.getTargetTriple().getArch() != triple.getArch())
+        return refuse(name + ": is made for " + module.getTargetTriple().str() + ", not for " +
+                      triple.str());
+    if (!module.getDataLayoutStr().empty() && module.getDataLayout() != machine.createDataLayout())
+        return refuse(name + ": has the data layout '" + module.getDataLayoutStr() +
+                      "', not that of this processor, '" +
+                      machine.createDataLayout().getStringRepresentation() + "'");
+    module.setTargetTriple(triple);
+    module.setDataLayout(machine.createDataLayout());
+    module.setModuleIdentifier(name);
+    module.setPICLevel(PICLevel::BigPIC);
+    return Error::success();
 }
 
 Error ir_settle(Module &module)
@@ -149,6 +192,41 @@ Error ir_settle(Module &module)
         return error;
     settle_definitions(module);
     return Error::success();
+}
+
+void ir_discard(GlobalValue &value)
+{
+    const auto is_aliased = [](const Use &use) { return isa<GlobalAlias>(use.getUser()); };
+    auto *object = dyn_cast<GlobalObject>(&value);
+    if (object && none_of(value.uses(), is_aliased)) {
+        // Only what is the same everywhere may be used in place of the other one.
+        bool is_same = value.hasWeakODRLinkage();
+        if (is_same)
+            object->setLinkage(GlobalValue::AvailableExternallyLinkage);
+        else if (auto *function = dyn_cast<Function>(object))
+            function->deleteBody();
+        else
+            cast<GlobalVariable>(object)->setInitializer(nullptr);
+        if (!is_same)
+            object->setLinkage(GlobalValue::ExternalLinkage);
+        object->setDSOLocal(false);
+        return;
+    }
+    // Aliases keep what they stand for; all else refers to the other one of that name.
+    std::string name = value.getName().str();
+    value.setName(name + ".kiln.discarded");
+    GlobalValue *other;
+    if (auto *type = dyn_cast<FunctionType>(value.getValueType()))
+        other = Function::Create(type, GlobalValue::ExternalLinkage, name, value.getParent());
+    else
+        other = new GlobalVariable(*value.getParent(), value.getValueType(), false,
+                                   GlobalValue::ExternalLinkage, nullptr, name, nullptr,
+                                   value.getThreadLocalMode());
+    value.replaceUsesWithIf(other, [&](const Use &use) { return !is_aliased(use); });
+    if (object)
+        value.setLinkage(GlobalValue::InternalLinkage);
+    else
+        value.eraseFromParent();
 }
 
 void ir_assembly_symbols(const Module &module,
@@ -180,8 +258,14 @@ Expected<std::unique_ptr<TargetMachine>> ir_target_machine(unsigned optimisation
                                     CodeGenOptLevel(optimisation), /*JIT=*/true));
 }
 
-void ir_optimise(Module &module, TargetMachine &machine)
+static Error refuse_module(const Module &module, StringRef errors)
 {
+    return errors.empty() ? Error::success() : refuse(module.getModuleIdentifier() + ": " + errors);
+}
+
+Error ir_optimise(Module &module, TargetMachine &machine)
+{
+    Errors errors(module.getContext());
     static constexpr const OptimizationLevel *levels[] = {
         &OptimizationLevel::O0, &OptimizationLevel::O1, &OptimizationLevel::O2,
         &OptimizationLevel::O3};
@@ -200,6 +284,7 @@ void ir_optimise(Module &module, TargetMachine &machine)
                                    ? builder.buildO0DefaultPipeline(level)
                                    : builder.buildPerModuleDefaultPipeline(level);
     passes.run(module, modules);
+    return refuse_module(module, errors.text());
 }
 
 Expected<std::unique_ptr<MemoryBuffer>> ir_compile(Module &module, TargetMachine &machine)
@@ -207,18 +292,13 @@ Expected<std::unique_ptr<MemoryBuffer>> ir_compile(Module &module, TargetMachine
     SmallVector<char, 0> bytes;
     raw_svector_ostream stream(bytes);
     legacy::PassManager passes;
-    std::string errors;
-    auto earlier = module.getContext().getDiagnosticHandler();
-    module.getContext().setDiagnosticHandler(std::make_unique<Diagnostics>(errors));
+    Errors errors(module.getContext());
     MCContext *unused;
-    bool impossible = machine.addPassesToEmitMC(passes, unused, stream);
-    if (!impossible)
-        passes.run(module);
-    module.getContext().setDiagnosticHandler(std::move(earlier));
-    if (impossible)
+    if (machine.addPassesToEmitMC(passes, unused, stream))
         return refuse("no code can be generated for this processor");
-    if (!errors.empty())
-        return refuse(module.getModuleIdentifier() + ": " + StringRef(errors).rtrim());
+    passes.run(module);
+    if (Error error = refuse_module(module, errors.text()))
+        return error;
     return std::make_unique<SmallVectorMemoryBuffer>(std::move(bytes),
                                                      module.getModuleIdentifier());
 }

@@ -22,14 +22,18 @@ llvm::Expected<llvm::orc::ThreadSafeModule> ir_read(llvm::StringRef name, llvm::
 // For this processor, position independent, with emulated TLS.
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>> ir_target_machine(unsigned optimisation);
 
-// What ir_read does to a module that was read otherwise.
+// What ir_read does to a module that was read otherwise; first, is it for this processor?
+llvm::Error ir_settle_target(llvm::Module &module, llvm::StringRef name,
+                             const llvm::TargetMachine &machine);
 llvm::Error ir_settle(llvm::Module &module);
+// Leave what a value defines to others.
+void ir_discard(llvm::GlobalValue &value);
 // What assembly at the top level of a module defines.
 void ir_assembly_symbols(
     const llvm::Module &module,
     llvm::function_ref<void(llvm::StringRef name, llvm::JITSymbolFlags flags)> found);
 
-void ir_optimise(llvm::Module &module, llvm::TargetMachine &machine);
+llvm::Error ir_optimise(llvm::Module &module, llvm::TargetMachine &machine);
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> ir_compile(llvm::Module &module,
                                                                llvm::TargetMachine &machine);
 

@@ -60,6 +60,9 @@ typedef struct jit_host {
     /* A function that was to be compiled at its first call could not be: never returns, or returns the
      * address that the call goes to instead. */
     void *(*call_failed)(void *data, const char *function, const char *message);
+    /* Of libc's list of exit handlers: os/os.h. */
+    void (*exit_list_enter)(void);
+    void (*exit_list_leave)(void);
 } jit_host;
 
 typedef struct jit_config {
@@ -77,6 +80,9 @@ typedef struct jit_input {
     bool
         lazy; /* of bitcode that was not optimised: functions are generated when they are called first */
     unsigned optimisation; /* of lazy ones: 0 .. 3 */
+    const void
+        *made_of; /* the bytes that it was compiled from: by which it is known; NULL: its own */
+    size_t made_of_size;
 } jit_input;
 
 /* Something that is made when one of these names is looked up first: `keep` then adds to the dylib what
@@ -135,16 +141,15 @@ typedef struct jit_plugin {
     /* The calling thread's variable, of the address of "__emutls_v.NAME". */
     void *(*thread_local_address)(void *control);
     kiln_status (*lookup)(jit_dylib *dylib, const char *name, void **address, kiln_error **error);
-    /* Call back for every symbol that is defined, sorted by name. size: in bytes; 0: not known. */
-    kiln_status (*visit)(jit_dylib *dylib,
-                         bool (*visit)(void *data, const char *name, bool is_function, bool weak,
-                                       uint64_t size),
+    /* Call back for every symbol that is defined, sorted by name; size: 0: not known. */
+    kiln_status (*visit)(jit_dylib *dylib, bool (*visit)(void *data, const kiln_symbol *symbol),
                          void *data, kiln_error **error);
     void *(*host_data)(jit_dylib *dylib); /* jit_host.data */
     size_t (*memory)(jit_engine *engine); /* bytes that code and data take */
-    /* The fork handlers, of all engines. In a child, functions fail with UNSUPPORTED for an engine in
+    /* The fork handlers, of all engines. hold, release: os_exit_list_hold and the other; what is held is
+     * kept, for the host to release. In a child, functions fail with UNSUPPORTED for an engine in
      * which another thread was linking, remove_anyway with PENDING, and destroy leaves it. */
-    void (*before_fork)(void);
+    void (*before_fork)(bool (*hold)(void), void (*release)(bool in_child));
     void (*after_fork)(bool in_child);
 } jit_plugin;
 

@@ -1,5 +1,6 @@
 // lazy_module.cpp - see lazy_module.h.
 #include "jit/lazy_module.h"
+#include "jit/assembly_names.h"
 #include "jit/engine.h"
 #include "jit/ir_code.h"
 #include "jit/processor_stubs.h"
@@ -9,11 +10,15 @@
 #include "llvm/ExecutionEngine/Orc/Mangling.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/DebugInfoMetadata.h"
+#include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/Instructions.h"
+#include "llvm/Object/ModuleSymbolTable.h"
 #include "llvm/Support/xxhash.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 #include "llvm/Transforms/Utils/ValueMapper.h"
 
+#include <cerrno>
+#include <cfenv>
 #include <cstdio>
 #include <cstdlib>
 
@@ -29,6 +34,12 @@ bool is_own(const GlobalValue &value)
 {
     return !value.isDeclaration() && !value.hasAvailableExternallyLinkage() &&
            !value.getName().starts_with("llvm.");
+}
+
+bool is_inlined(const Function &function)
+{
+    return is_own(function) && !function.isInterposable() &&
+           function.hasFnAttribute(Attribute::AlwaysInline);
 }
 
 // The function whose labels a constant holds; NULL: none.
@@ -138,16 +149,45 @@ class LazyModule::Copier : public ValueMaterializer
         AttributeList attributes = function.getAttributes();
         made->setCallingConv(function.getCallingConv());
         made->setAttributes(attributes);
-        bool is_inlined = is_own(function) && function.hasFnAttribute(Attribute::AlwaysInline);
-        bool can_be = function.hasAvailableExternallyLinkage();
-        if (with_inlined_ && (is_inlined || can_be)) {
-            made->setLinkage(can_be ? GlobalValue::AvailableExternallyLinkage
-                                    : GlobalValue::InternalLinkage);
+        if (with_inlined_ && function.hasAvailableExternallyLinkage()) {
+            made->setLinkage(GlobalValue::AvailableExternallyLinkage);
             to_copy_.push_back({&function, made});
             return made;
         }
         declared(*made, function);
         return made;
+    }
+
+    // For calls alone: its address stays that of the stub.
+    Function *inlined_copy(Function &function)
+    {
+        Function *&made = inlined_[&function];
+        if (!made) {
+            made = Function::Create(function.getFunctionType(), GlobalValue::InternalLinkage,
+                                    function.getAddressSpace(),
+                                    function.getName() + ".kiln.inlined", &to_);
+            made->setCallingConv(function.getCallingConv());
+            made->setAttributes(function.getAttributes());
+            to_copy_.push_back({&function, made});
+        }
+        return made;
+    }
+
+    // A call of what is always inlined goes to a copy, and assembly calls things by their own names.
+    void map_call(CallBase &call)
+    {
+        Value *called = call.getCalledOperand();
+        auto *function = dyn_cast<Function>(called);
+        RemapInstruction(&call, values_, flags, nullptr, this);
+        if (with_inlined_ && function && function->getParent() == own_.module_.get() &&
+            is_inlined(*function))
+            call.setCalledOperand(inlined_copy(*function));
+        if (auto *assembly = dyn_cast<InlineAsm>(called))
+            call.setCalledOperand(InlineAsm::get(
+                assembly->getFunctionType(),
+                rename_in_assembly(assembly->getAsmString(), own_.renamed_),
+                assembly->getConstraintString(), assembly->hasSideEffects(),
+                assembly->isAlignStack(), assembly->getDialect(), assembly->canThrow()));
     }
 
     GlobalVariable *variable_copy(GlobalVariable &variable)
@@ -198,7 +238,10 @@ class LazyModule::Copier : public ValueMaterializer
         into.setSubprogram(from.getSubprogram());
         for (BasicBlock *block : blocks)
             for (Instruction &instruction : *block) {
-                RemapInstruction(&instruction, values_, flags, nullptr, this);
+                if (auto *call = dyn_cast<CallBase>(&instruction))
+                    map_call(*call);
+                else
+                    RemapInstruction(&instruction, values_, flags, nullptr, this);
                 RemapDbgRecordRange(&to_, instruction.getDbgRecordRange(), values_, flags, nullptr,
                                     this);
             }
@@ -212,6 +255,7 @@ class LazyModule::Copier : public ValueMaterializer
     const bool with_inlined_;
     ValueToValueMapTy values_;
     SmallVector<std::pair<Function *, Function *>, 8> to_copy_;
+    DenseMap<Function *, Function *> inlined_;
     std::vector<std::pair<GlobalVariable *, GlobalVariable *>> tables_;
 };
 
@@ -236,7 +280,11 @@ Expected<std::unique_ptr<LazyModule>> LazyModule::create(Engine &engine, jit_cod
     std::unique_ptr<LazyModule> made(new LazyModule(engine, code, machine));
     if (Error error = made->read(name, bytes))
         return error;
+    if (Error error = made->check_for_parts())
+        return error;
     made->publish_locals();
+    if (Error error = made->publish_bounds())
+        return error;
     made->find_label_tables();
     if (Error error = made->find_functions())
         return error;
@@ -252,13 +300,39 @@ Error LazyModule::read(StringRef name, StringRef bytes)
     module_ = std::move(*module);
     if (Error error = module_->materializeMetadata())
         return error;
-    module_->setTargetTriple(machine_.getTargetTriple());
-    module_->setPICLevel(PICLevel::BigPIC);
+    if (Error error = ir_settle_target(*module_, name, machine_))
+        return error;
     suffix_ = ".kiln." + utohexstr(xxh3_64bits(name) ^ reinterpret_cast<uintptr_t>(this),
                                    /*LowerCase=*/true);
     slots_name_ = "kiln.slots" + suffix_;
     data_name_ = "kiln.data" + suffix_;
     return ir_settle(*module_);
+}
+
+static Error refuse_parts(const Twine &why)
+{
+    return refuse_as(KILN_BIND, "it cannot be compiled function by function: " + why);
+}
+
+Error LazyModule::check_for_parts() const
+{
+    // Clang lowers these in a pipeline of its own.
+    static constexpr StringLiteral instrumentation[] = {"llvm.instrprof.", "llvm.matrix."};
+    for (const Function &function : *module_)
+        for (StringRef prefix : instrumentation)
+            if (function.getName().starts_with(prefix))
+                return refuse_parts("it uses '" + function.getName() + "'");
+    using Symbol = object::BasicSymbolRef;
+    std::string own;
+    ModuleSymbolTable::CollectAsmSymbols(*module_, [&](StringRef name, Symbol::Flags flags) {
+        if (!(flags & (Symbol::SF_Undefined | Symbol::SF_Global)) && !name.starts_with(".L"))
+            own = name.str();
+    });
+    if (!own.empty())
+        return refuse_parts("its assembly has a symbol '" + own + "' that is local");
+    if (StringRef(module_->getModuleInlineAsm()).contains(".macro"))
+        return refuse_parts("its assembly has macros");
+    return Error::success();
 }
 
 // Everything has a name that others can refer to; what was local keeps to this dylib.
@@ -272,10 +346,36 @@ void LazyModule::publish_locals()
             value.setName("kiln.unnamed" + Twine(unnamed++));
         if (!value.hasLocalLinkage())
             continue;
-        value.setName(value.getName() + suffix_);
+        std::string name = value.getName().str();
+        value.setName(name + suffix_);
+        renamed_[name] = value.getName().str();
         value.setLinkage(GlobalValue::ExternalLinkage);
         value.setVisibility(GlobalValue::HiddenVisibility);
     }
+    module_->setModuleInlineAsm(rename_in_assembly(module_->getModuleInlineAsm(), renamed_));
+}
+
+// Where sections begin and end is this module's own matter. Its data has them; functions lie apart.
+Error LazyModule::publish_bounds()
+{
+    for (GlobalVariable &bound : module_->globals()) {
+        std::string section = section_of_bound(bound.getName()).str();
+        const auto is_in = [&](const GlobalObject &object) {
+            return is_own(object) && object.getSection() == section;
+        };
+        if (section.empty() || !bound.isDeclaration())
+            continue;
+        if (any_of(*module_, is_in))
+            return refuse_parts("it asks where section '" + section +
+                                "' lies, which has functions");
+        if (none_of(module_->globals(), is_in))
+            continue;
+        bound.setName(bound.getName() + suffix_);
+        bound.setLinkage(GlobalValue::ExternalLinkage);
+        bound.setVisibility(GlobalValue::HiddenVisibility);
+        bounds_.push_back(bound.getName().str());
+    }
+    return Error::success();
 }
 
 void LazyModule::find_label_tables()
@@ -286,6 +386,11 @@ void LazyModule::find_label_tables()
                 label_tables_[&variable] = function;
 }
 
+static StubName name_of_stub(const GlobalValue &value)
+{
+    return {value.getName().str(), value.isWeakForLinker(), value.hasHiddenVisibility()};
+}
+
 Error LazyModule::find_functions()
 {
     DenseMap<const Function *, size_t> indices;
@@ -294,10 +399,7 @@ Error LazyModule::find_functions()
             continue;
         indices[&function] = functions_.size();
         functions_.push_back(&function);
-        stubs_.push_back({function.getName().str(),
-                          {},
-                          function.isWeakForLinker(),
-                          function.hasHiddenVisibility()});
+        stubs_.push_back({name_of_stub(function), {}});
     }
     for (GlobalAlias &alias : module_->aliases()) {
         auto *function = dyn_cast_or_null<Function>(alias.getAliaseeObject());
@@ -307,7 +409,7 @@ Error LazyModule::find_functions()
         if (found == indices.end())
             return refuse("'" + alias.getName() +
                           "' is another name of a function that has no code");
-        stubs_[found->second].aliases.push_back(alias.getName().str());
+        stubs_[found->second].aliases.push_back(name_of_stub(alias));
     }
     bodies_.resize(functions_.size());
     generated_.resize(functions_.size());
@@ -332,12 +434,15 @@ bool is_library_function(StringRef name)
 std::vector<std::string> LazyModule::undefined() const
 {
     std::vector<std::string> names;
-    for (const Function &function : *module_)
-        if (function.isDeclaration() && !function.isIntrinsic() &&
+    for (const Function &function : *module_) {
+        bool is_copied = function.hasAvailableExternallyLinkage() &&
+                         function.hasFnAttribute(Attribute::AlwaysInline);
+        if (function.isDeclarationForLinker() && !is_copied && !function.isIntrinsic() &&
             !function.hasExternalWeakLinkage() && !is_library_function(function.getName()))
             names.push_back(function.getName().str());
+    }
     for (const GlobalVariable &variable : module_->globals())
-        if (variable.isDeclaration() && !variable.hasExternalWeakLinkage() &&
+        if (variable.isDeclarationForLinker() && !variable.hasExternalWeakLinkage() &&
             !variable.getName().starts_with("llvm.") && variable.getName() != "__dso_handle")
             names.push_back(
                 ((variable.isThreadLocal() ? "__emutls_v." : "") + variable.getName()).str());
@@ -346,7 +451,7 @@ std::vector<std::string> LazyModule::undefined() const
 
 std::string LazyModule::body_name(size_t index) const
 {
-    return stubs_[index].name + ".kiln.body";
+    return stubs_[index].name.text + ".kiln.body" + suffix_;
 }
 
 // ---- generating ----
@@ -390,7 +495,7 @@ Expected<std::unique_ptr<MemoryBuffer>> LazyModule::generate_data()
 Expected<std::unique_ptr<MemoryBuffer>> LazyModule::generate(size_t index)
 {
     Function &function = *functions_[index];
-    auto made = new_module(stubs_[index].name);
+    auto made = new_module(stubs_[index].name.text);
     auto *copy = Function::Create(function.getFunctionType(), GlobalValue::ExternalLinkage,
                                   function.getAddressSpace(), body_name(index), made.get());
     Copier copier(*this, *made, /*with_inlined=*/true);
@@ -401,7 +506,8 @@ Expected<std::unique_ptr<MemoryBuffer>> LazyModule::generate(size_t index)
     copy->setDSOLocal(true);
     if (DISubprogram *program = copy->getSubprogram(); program && program->getUnit())
         made->getOrInsertNamedMetadata("llvm.dbg.cu")->addOperand(program->getUnit());
-    ir_optimise(*made, machine_);
+    if (Error error = ir_optimise(*made, machine_))
+        return error;
     return ir_compile(*made, machine_);
 }
 
@@ -459,7 +565,8 @@ class DataUnit : public orc::MaterializationUnit
         if (object)
             module_.engine().emit_object(std::move(responsibility), std::move(*object));
         else
-            module_.engine().fail(std::move(responsibility), object.takeError());
+            module_.engine().fail(std::move(responsibility),
+                                  refuse_parts(toString(object.takeError())));
     }
     void discard(const orc::JITDylib &, const orc::SymbolStringPtr &) override {}
 
@@ -472,15 +579,18 @@ std::unique_ptr<orc::MaterializationUnit> LazyModule::stubs_unit(orc::ExecutionS
 {
     orc::SymbolFlagsMap symbols;
     symbols[session.intern(slots_name_)] = JITSymbolFlags::None;
-    for (const Stub &stub : stubs_) {
+    const auto add = [&](const StubName &name) {
         JITSymbolFlags flags = JITSymbolFlags::Callable;
-        if (!stub.is_hidden)
+        if (!name.is_hidden)
             flags |= JITSymbolFlags::Exported;
-        if (stub.is_weak)
+        if (name.is_weak)
             flags |= JITSymbolFlags::Weak;
-        symbols[session.intern(stub.name)] = flags;
-        for (const std::string &alias : stub.aliases)
-            symbols[session.intern(alias)] = flags;
+        symbols[session.intern(name.text)] = flags;
+    };
+    for (const Stub &stub : stubs_) {
+        add(stub.name);
+        for (const StubName &alias : stub.aliases)
+            add(alias);
     }
     return std::make_unique<StubsUnit>(
         *this, orc::MaterializationUnit::Interface(std::move(symbols), nullptr));
@@ -500,6 +610,8 @@ std::unique_ptr<orc::MaterializationUnit> LazyModule::data_unit(orc::ExecutionSe
     options.EmulatedTLS = true;
     orc::IRSymbolMapper::add(session, options, values, symbols);
     symbols[session.intern(data_name_)] = JITSymbolFlags::None;
+    for (const std::string &bound : bounds_)
+        symbols[session.intern(bound)] = JITSymbolFlags::None;
     ir_assembly_symbols(*module_, [&](StringRef name, JITSymbolFlags flags) {
         symbols.try_emplace(session.intern(name), flags);
     });
@@ -524,6 +636,7 @@ void LazyModule::complete()
 {
     fputs("kiln: a function was called that could not be compiled before its JIT had ended\n",
           stderr);
+    fflush(stderr);
     abort();
 }
 
@@ -537,7 +650,14 @@ void LazyModule::leave()
 
 extern "C" void *kiln_lazy_resolve(LazyModule *module, size_t index)
 {
-    return module->resolve(index);
+    int kept_errno = errno;
+    fenv_t kept;
+    fegetenv(&kept);
+    fesetenv(FE_DFL_ENV); // LLVM's own arithmetic is not the caller's
+    void *address = module->resolve(index);
+    fesetenv(&kept);
+    errno = kept_errno;
+    return address;
 }
 
 } // namespace kiln

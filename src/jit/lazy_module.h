@@ -73,7 +73,7 @@ class LazyModule
     }
     const std::string &display_name(size_t index) const
     {
-        return stubs_[index].name;
+        return stubs_[index].name.text;
     }
     const std::string &slots_name() const
     {
@@ -96,7 +96,9 @@ class LazyModule
     {
     }
     llvm::Error read(llvm::StringRef name, llvm::StringRef bytes);
+    llvm::Error check_for_parts() const; // whether it can be compiled function by function
     void publish_locals();
+    llvm::Error publish_bounds();
     void find_label_tables();
     llvm::Error find_functions();
     std::unique_ptr<llvm::Module> new_module(llvm::StringRef name);
@@ -112,6 +114,8 @@ class LazyModule
     std::vector<Stub> stubs_; // of functions_
     std::vector<void *> bodies_;
     std::vector<bool> generated_;
+    llvm::StringMap<std::string> renamed_; // of what was local
+    std::vector<std::string> bounds_;      // of sections, that its data defines
     // Tables of labels, which belong to the function whose labels they are.
     llvm::DenseMap<const llvm::GlobalVariable *, const llvm::Function *> label_tables_;
     void **slots_ = nullptr;

@@ -27,6 +27,7 @@ __asm__(".text\n"
         "  pushq %r8\n"
         "  pushq %r9\n"
         "  pushq %r10\n"
+        "  pushq %r11\n" // an argument of preserve_none
         "  subq kiln_vector_state_size(%rip), %rsp\n"
         "  andq $-64, %rsp\n"
         "  cmpb $0, kiln_has_xsave(%rip)\n"
@@ -43,7 +44,7 @@ __asm__(".text\n"
         "2: movq 8(%rbp), %rdi\n"
         "  movq 16(%rbp), %rsi\n"
         "  call kiln_lazy_resolve\n"
-        "  movq %rax, %r11\n"
+        "  movq %rax, 16(%rbp)\n"
         "  cmpb $0, kiln_has_xsave(%rip)\n"
         "  je 1f\n"
         "  movl $0xe6, %eax\n"
@@ -51,7 +52,8 @@ __asm__(".text\n"
         "  xrstor64 (%rsp)\n"
         "  jmp 2f\n"
         "1: fxrstor64 (%rsp)\n"
-        "2: leaq -64(%rbp), %rsp\n"
+        "2: leaq -72(%rbp), %rsp\n"
+        "  popq %r11\n"
         "  popq %r10\n"
         "  popq %r9\n"
         "  popq %r8\n"
@@ -64,7 +66,7 @@ __asm__(".text\n"
         "  .cfi_def_cfa %rsp, 24\n"
         "  addq $16, %rsp\n"
         "  .cfi_def_cfa_offset 8\n"
-        "  jmp *%r11\n"
+        "  jmp *-8(%rsp)\n" // which signal handlers leave alone (System V ABI, red zone)
         "  .cfi_endproc\n"
         ".size kiln_lazy_entry, .-kiln_lazy_entry\n");
 
@@ -163,14 +165,14 @@ std::unique_ptr<jitlink::LinkGraph> make_stubs(StringRef name, const std::vector
         entry_block.addEdge(x86_64::PCRel32, uint32_t(i * entry_size + 7), header, 0);
         entry_block.addEdge(x86_64::PCRel32, uint32_t(i * entry_size + 12), entries,
                             int64_t(count * entry_size));
-        auto add = [&](StringRef symbol) {
+        auto add = [&](const StubName &symbol) {
             graph->addDefinedSymbol(
-                stub_block, i * stub_size, symbol, stub_size,
-                stubs[i].is_weak ? jitlink::Linkage::Weak : jitlink::Linkage::Strong,
-                stubs[i].is_hidden ? jitlink::Scope::Hidden : jitlink::Scope::Default, true, true);
+                stub_block, i * stub_size, symbol.text, stub_size,
+                symbol.is_weak ? jitlink::Linkage::Weak : jitlink::Linkage::Strong,
+                symbol.is_hidden ? jitlink::Scope::Hidden : jitlink::Scope::Default, true, true);
         };
         add(stubs[i].name);
-        for (const std::string &alias : stubs[i].aliases)
+        for (const StubName &alias : stubs[i].aliases)
             add(alias);
     }
     entry_block.addEdge(x86_64::PCRel32, uint32_t(count * entry_size + 2), header, 8);

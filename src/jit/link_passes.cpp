@@ -129,6 +129,43 @@ void make_library_functions(LinkGraph &graph, Symbol &handle)
             define_library_function(graph, *function, what, handle, external(graph, what.target));
 }
 
+// What lies in its section is linked by now, in its order.
+void define_bound(LinkGraph &graph, StringRef name)
+{
+    StringRef section_name = section_of_bound(name.substr(0, name.rfind(".kiln.")));
+    Section *section = graph.findSectionByName(section_name);
+    jitlink::SectionRange range;
+    if (section)
+        range = jitlink::SectionRange(*section);
+    if (range.empty())
+        return;
+    bool is_begin = name.starts_with("__start_");
+    Block &block = is_begin ? *range.getFirstBlock() : *range.getLastBlock();
+    size_t offset = is_begin ? 0 : block.getSize();
+    if (Symbol *known = find_external(graph, name))
+        graph.makeDefined(*known, block, offset, 0, jitlink::Linkage::Strong,
+                          jitlink::Scope::Hidden, /*IsLive=*/true);
+    else
+        graph.addDefinedSymbol(block, offset, name, 0, jitlink::Linkage::Strong,
+                               jitlink::Scope::Hidden, /*IsCallable=*/false, /*IsLive=*/true);
+}
+
+// The same for all of them: whether the system has mapped a library near the code is luck.
+Error check_reach(LinkGraph &graph, const LinkObserver &observer)
+{
+    for (Block *block : graph.blocks())
+        for (const jitlink::Edge &edge : block->edges()) {
+            const Symbol &target = edge.getTarget();
+            if (is_near_reference(edge) && target.isExternal() &&
+                !observer.is_near(target.getAddress().toPtr<const void *>()))
+                return make_error<StringError>("'" + graph.getName() + "' refers to '" +
+                                                   *target.getName() +
+                                                   "' as if that lay near it: compile with -fPIC",
+                                               std::make_error_code(std::errc::invalid_argument));
+        }
+    return Error::success();
+}
+
 // ---- what is read of the linked object ----
 
 struct Entry {
@@ -206,6 +243,11 @@ Error register_unwind_tables(LinkGraph &graph, const Linked &linked)
 
 } // namespace
 
+StringRef section_of_bound(StringRef symbol)
+{
+    return symbol.consume_front("__start_") || symbol.consume_front("__stop_") ? symbol : "";
+}
+
 void LinkPasses::notifyMaterializing(orc::MaterializationResponsibility &responsibility,
                                      LinkGraph &, jitlink::JITLinkContext &, MemoryBufferRef object)
 {
@@ -236,7 +278,13 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
             return keep_lists(graph);
         });
     passes.PostPrunePasses.push_back(close_unwind_table);
-    passes.PostAllocationPasses.push_back([this, link](LinkGraph &graph) -> Error {
+    std::vector<std::string> bounds;
+    for (const auto &[name, flags] : responsibility.getSymbols())
+        if (!section_of_bound(*name).empty() && (*name).contains(".kiln."))
+            bounds.push_back((*name).str());
+    passes.PostAllocationPasses.push_back([this, link, bounds](LinkGraph &graph) -> Error {
+        for (const std::string &bound : bounds)
+            define_bound(graph, bound);
         read_extent(graph, *link->linked);
         observer_.allocated(link->key, {link->linked->begin, link->linked->end});
         return Error::success();
@@ -244,6 +292,8 @@ void LinkPasses::modifyPassConfig(orc::MaterializationResponsibility &responsibi
     passes.PreFixupPasses.push_back([this, link](LinkGraph &graph) -> Error {
         for (Symbol *symbol : graph.external_symbols())
             link->linked->references.push_back(symbol->getAddress().toPtr<const void *>());
+        if (Error error = check_reach(graph, observer_))
+            return error;
         return observer_.check_references(link->key, link->linked->references);
     });
     passes.PostFixupPasses.push_back([this, link](LinkGraph &graph) -> Error {

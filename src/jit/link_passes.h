@@ -4,6 +4,7 @@
 //     alive, and read once they hold addresses;
 //   - __dso_handle, and the functions of libc that ask for it, become the code's own (runtime.h);
 //   - unwind tables are registered with the system's unwinder;
+//   - bounds of sections that other objects of a module ask for get names (lazy_module.h);
 //   - whoever else's code the object refers to is noted;
 //   - what has debug information is told to debuggers;
 //   - functions are told to perf, where it is asked for.
@@ -19,6 +20,9 @@
 namespace kiln
 {
 
+// Of "__start_NAME" and "__stop_NAME" the section's name; else nothing.
+llvm::StringRef section_of_bound(llvm::StringRef symbol);
+
 // Whom the passes report to.
 class LinkObserver
 {
@@ -29,6 +33,8 @@ class LinkObserver
     // Whether it may refer to these, which others own.
     virtual llvm::Error check_references(llvm::orc::ResourceKey key,
                                          llvm::ArrayRef<const void *> addresses) = 0;
+    // Whether all code reaches the address by 32 bits.
+    virtual bool is_near(const void *address) const = 0;
     // The __dso_handle of its code; NULL: that was removed meanwhile.
     virtual const void *handle(llvm::orc::ResourceKey key) = 0;
     // It has a place, and is not in it yet: linked or failed follows.

@@ -2,6 +2,7 @@
 #include "jit/engine.h"
 #include "jit/failure.h"
 #include "jit/refuse.h"
+#include "jit/runtime.h"
 
 #include "llvm/Support/TargetSelect.h"
 
@@ -39,15 +40,20 @@ kiln_status check(kiln::Engine &engine, kiln_error **error)
 kiln_status create(const jit_config *config, jit_engine **out, kiln_error **error)
 {
     static std::once_flag once;
-    std::call_once(once, [] {
+    std::call_once(once, [config] {
+        static const jit_host host = config->host;
+        kiln::runtime_host = &host;
         InitializeNativeTarget();
         InitializeNativeTargetAsmPrinter();
         InitializeNativeTargetAsmParser();
     });
     auto engine = kiln::Engine::create(*config);
-    if (!engine)
-        return config->host.fail(error, KILN_INTERNAL, KILN_PHASE_BIND,
-                                 toString(engine.takeError()).c_str());
+    if (!engine) {
+        kiln::Failure failure = kiln::read_failure(engine.takeError());
+        return config->host.fail(error,
+                                 failure.status == KILN_NO_MEMORY ? KILN_NO_MEMORY : KILN_INTERNAL,
+                                 KILN_PHASE_BIND, failure.text.c_str());
+    }
     *out = new jit_engine{std::move(*engine)};
     return KILN_OK;
 }
@@ -245,17 +251,13 @@ kiln_status lookup(jit_dylib *dylib, const char *name, void **address, kiln_erro
     return KILN_OK;
 }
 
-kiln_status visit(jit_dylib *dylib,
-                  bool (*callback)(void *data, const char *name, bool is_function, bool weak,
-                                   uint64_t size),
+kiln_status visit(jit_dylib *dylib, bool (*callback)(void *data, const kiln_symbol *symbol),
                   void *data, kiln_error **error)
 {
     if (kiln_status status = check(*dylib->engine, error))
         return status;
     dylib->engine->visit(*dylib,
-                         [&](const std::string &name, bool is_function, bool weak, uint64_t size) {
-                             return callback(data, name.c_str(), is_function, weak, size);
-                         });
+                         [&](const kiln_symbol &symbol) { return callback(data, &symbol); });
     return KILN_OK;
 }
 
@@ -269,9 +271,9 @@ size_t memory(jit_engine *engine)
     return engine->engine->memory();
 }
 
-void before_fork()
+void before_fork(bool (*hold)(), void (*release)(bool in_child))
 {
-    kiln::Engine::before_fork();
+    kiln::Engine::before_fork(hold, release);
 }
 
 void after_fork(bool in_child)

@@ -30,6 +30,9 @@ void define_library_function(llvm::jitlink::LinkGraph &graph, llvm::jitlink::Sym
 // can be out of range.
 void keep_table_loads(llvm::jitlink::LinkGraph &graph);
 
+// Whether what an edge leads to has to be within 32 bits of it, and is no code.
+bool is_near_reference(const llvm::jitlink::Edge &edge);
+
 extern const unsigned processor_of_objects; // ELF's e_machine
 // Whether JITLink knows a type of relocation, with that addend; how many bytes any type changes.
 bool is_known_relocation(unsigned type, int64_t addend);

@@ -54,6 +54,11 @@ void keep_table_loads(jitlink::LinkGraph &graph)
         }
 }
 
+bool is_near_reference(const jitlink::Edge &edge)
+{
+    return edge.getKind() == x86_64::Delta32 || edge.getKind() == x86_64::PCRel32;
+}
+
 bool is_known_relocation(unsigned type, int64_t addend)
 {
     switch (type) {

@@ -23,35 +23,23 @@ extern char **environ;
 namespace kiln
 {
 
-std::mutex runtime_mutex, busy_mutex;
+std::mutex runtime_mutex;
+const jit_host *runtime_host;
 
 namespace
 {
 
-// ---- libc's list of exit handlers ----
-
-unsigned busy_threads; // that may hold its lock; guarded by busy_mutex
-thread_local unsigned busy_depth;
-
+// Within libc's list of exit handlers.
 class Busy
 {
   public:
     Busy()
     {
-        count(busy_depth++, 1);
+        runtime_host->exit_list_enter();
     }
     ~Busy()
     {
-        count(--busy_depth, -1);
-    }
-
-  private:
-    static void count(unsigned outer, int change)
-    {
-        if (outer)
-            return;
-        std::lock_guard lock(busy_mutex);
-        busy_threads += unsigned(change);
+        runtime_host->exit_list_leave();
     }
 };
 
@@ -250,16 +238,6 @@ void runtime_initialise(Linked &linked)
         __cxa_atexit(run_finalisers, &linked, linked.traces->handle);
     for (auto initialiser : linked.initialisers)
         initialiser(argument_count, arguments, environ);
-}
-
-bool runtime_is_idle()
-{
-    return busy_threads == (busy_depth ? 1 : 0);
-}
-
-void runtime_forget_other_threads()
-{
-    busy_threads = busy_depth ? 1 : 0;
 }
 
 void runtime_finalise(Traces &traces, llvm::ArrayRef<Linked *> linked)

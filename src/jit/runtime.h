@@ -10,6 +10,7 @@
 #pragma once
 
 #include "jit/debugger.h"
+#include "jit/jit_plugin.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -60,11 +61,7 @@ void runtime_initialise(Linked &linked);
 // was registered, then destructors with one.
 void runtime_finalise(Traces &traces, llvm::ArrayRef<Linked *> linked);
 
-// For forks, which glibc does not reset its lock of exit handlers at: who holds busy_mutex keeps other
-// threads from beginning one of the two; whether none is in the middle of one.
-extern std::mutex busy_mutex;
-bool runtime_is_idle();
-void runtime_forget_other_threads(); // in the child
+extern const jit_host *runtime_host; // what is the same for all engines
 
 // The calling thread's variable, of its control block.
 void *runtime_thread_local(void *control);
@@ -78,6 +75,7 @@ llvm::ArrayRef<RuntimeSymbol> runtime_symbols();
 
 // LLVM's emulated TLS (llvm/lib/CodeGen/LowerEmuTLS.cpp): "__emutls_v.NAME".
 constexpr llvm::StringLiteral emulated_tls_prefix = "__emutls_v.";
+constexpr llvm::StringLiteral emulated_tls_initial_prefix = "__emutls_t."; // of what it begins with
 struct EmulatedTls {
     uintptr_t size; // native_tls: what follows are the module and the offset of a native variable
     uintptr_t align;

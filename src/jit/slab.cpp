@@ -261,8 +261,12 @@ void **Slab::new_word()
     if (free_words_.empty()) {
         lock.unlock();
         auto page = reinterpret_cast<void **>(take(page_size_));
-        if (!page || mprotect(page, page_size_, PROT_READ | PROT_WRITE))
-            report_bad_alloc_error("no room for a word of data");
+        if (!page)
+            return nullptr;
+        if (mprotect(page, page_size_, PROT_READ | PROT_WRITE)) {
+            give_back(reinterpret_cast<char *>(page), page_size_);
+            return nullptr;
+        }
         lock.lock();
         used_ -= page_size_; // no code's
         for (size_t i = page_size_ / sizeof(void *); i > 0; i--)

@@ -31,18 +31,18 @@ class Slab : public llvm::jitlink::JITLinkMemoryManager
     void hold(const void *inside);
     void let_go(const void *inside);
 
-    // A word of data within reach of all code, for as long as the slab is there.
+    // A word of data within reach of all code, for as long as the slab is there. NULL: it is full.
     void **new_word();
     void free_word(void **word);
 
+    bool contains(const void *address) const
+    {
+        return address >= base_ && address < static_cast<const char *>(base_) + size_;
+    }
     // Bytes in use.
     size_t used() const
     {
         return used_;
-    }
-    bool contains(const void *address) const
-    {
-        return address >= base_ && address < static_cast<const char *>(base_) + size_;
     }
 
   private:

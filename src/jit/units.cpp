@@ -63,6 +63,14 @@ class ModuleUnit : public orc::IRMaterializationUnit
     {
         engine_.emit_module(std::move(responsibility), std::move(TSM));
     }
+    // As the class that it is of does it, but of what assembly defines, where JITLink asks which one
+    // counts, and of aliases, which need a definition.
+    void discard(const orc::JITDylib &, const orc::SymbolStringPtr &name) override
+    {
+        auto found = SymbolToDefinition.find(name);
+        if (found != SymbolToDefinition.end())
+            TSM.withModuleDo([&](Module &) { ir_discard(*found->second); });
+    }
 
     Engine &engine_;
 };
@@ -72,9 +80,11 @@ Error add_emulated_names(orc::ExecutionSession &session, MemoryBufferRef object,
                          orc::MaterializationUnit::Interface &interface)
 {
     return visit_object_symbols(object, [&](const ObjectSymbol &symbol) {
-        if (symbol.is_thread_local && symbol.is_defined && !symbol.is_local && !symbol.is_hidden)
-            interface.SymbolFlags[session.intern((emulated_tls_prefix + symbol.name).str())] =
-                JITSymbolFlags::Exported;
+        if (!symbol.is_thread_local || !symbol.is_defined || symbol.is_local || symbol.is_hidden)
+            return;
+        interface.SymbolFlags.erase(session.intern(symbol.name));
+        interface.SymbolFlags[session.intern((emulated_tls_prefix + symbol.name).str())] =
+            JITSymbolFlags::Exported;
     });
 }
 

@@ -21,7 +21,9 @@
 
 int os_load(const char *path, bool global, void **handle, char **message)
 {
+    os_exit_list_enter();
     void *opened = dlopen(path, RTLD_NOW | (global ? RTLD_GLOBAL : RTLD_LOCAL));
+    os_exit_list_leave();
     if (opened) {
         *handle = opened;
         return 0;
@@ -53,12 +55,15 @@ void os_collect(const char *path)
     /* Counted once more and once less: dlclose looks through everything. */
     void *handle = os_load_again(path, false);
     if (handle)
-        dlclose(handle);
+        os_unload(handle, path, NULL);
 }
 
 int os_unload(void *handle, const char *path, bool *gone)
 {
-    if (dlclose(handle)) {
+    os_exit_list_enter();
+    int failed = dlclose(handle);
+    os_exit_list_leave();
+    if (failed) {
         errno = EINVAL;
         return -1;
     }

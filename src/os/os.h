@@ -232,6 +232,19 @@ bool os_call_guarded(void (*function)(void *), void *argument, os_crash *crash);
 /* The functions that this thread is in, innermost first, by their first instruction, as far as loaded
  * objects export them; how many there are. */
 size_t os_running_functions(const void **functions, size_t capacity);
+/* ---- libc's list of exit handlers (linux_exit_list.c) ----
+ *
+ * glibc 2.36 does not reset its lock at a fork: in a child that is made while another thread is inside of
+ * it, whoever registers or runs a handler waits for ever. So whoever may be inside says so: around the
+ * loader's calls, constructors and handlers. Nests. */
+void os_exit_list_enter(void);
+void os_exit_list_leave(void);
+/* Before a fork: keep others from entering; whether none was within. Released after it. */
+bool os_exit_list_hold(void);
+/* The same, once none is within, or after some 100 ms: handlers may wait for the thread that forks. */
+void os_exit_list_hold_soon(void);
+void os_exit_list_release(bool in_child);
+
 /* Around a fork: in the child only the calls of the thread that forked go on. */
 void os_guard_before_fork(void);
 void os_guard_after_fork(bool in_child);

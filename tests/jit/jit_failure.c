@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static const char good[] = "int n = 3; int helper(int x); static int own(int x) { return x * n; }\n"
                            "int run(void) { return own(4) + helper(5); }\n";
@@ -202,6 +200,43 @@ TEST(battered_ir)
 TEST(battered_archives)
 {
     batter(KILN_OUTPUT_ARCHIVE, "a.c", getenv("KILN_TEST_LONG") ? 1 : 7);
+}
+
+/* What it reserves of addresses is not enough: each thing that has no place is told so. */
+TEST(no_room)
+{
+    const kiln_jit_options options = {.size = sizeof options, .address_space_bytes = 1 << 16};
+    live l = {.session = session_create(scratch("cache"), NULL)};
+    kiln_error *error = NULL;
+    kiln_status status = kiln_jit_create(l.session, &options, &l.jit, &error);
+    CHECK_STATUS(status, KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "main", NULL, &l.dylib, &error), KILN_OK, &error);
+    made object = live_compile(&l, KILN_OUTPUT_OBJECT, "a.c",
+                               "char data[1 << 14] = {1}; int run(void) { return data[0]; }", NULL);
+    int failures = 0, additions = 0;
+    for (int i = 0; i < 20; i++) {
+        kiln_jit_dylib *dylib;
+        CHECK_STATUS(kiln_jit_add_dylib(l.jit, strdup(text_of("d%d", i)), NULL, &dylib, &error),
+                     KILN_OK, &error);
+        CHECK_STATUS(kiln_jit_add_bytes(dylib, "a", object.bytes, object.size, NULL, &error),
+                     KILN_OK, &error);
+        if (!kiln_jit_function(dylib, "run", &error)) {
+            CHECK_CONTAINS(kiln_error_rendered(error), "room");
+            kiln_error_destroy(error);
+            failures++;
+        }
+    }
+    CHECK(failures > 10 && failures < 20);
+    /* Nor for what is little, in the end. */
+    kiln_jit_code *code = NULL;
+    for (status = KILN_OK; status == KILN_OK && additions < 20000; additions++)
+        status = kiln_jit_add_symbols(l.dylib, text_of("s%d", additions), NULL, 0, &code, &error);
+    CHECK_STATUS(status, KILN_NO_MEMORY, NULL);
+    CHECK_CONTAINS(kiln_error_message(error), "address space");
+    kiln_error_destroy(error);
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "again", NULL, 0, NULL, &error), KILN_OK, &error);
+    live_end(&l);
 }
 
 TEST(wrong_arguments)

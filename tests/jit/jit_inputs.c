@@ -2,7 +2,7 @@
  * archives, libraries of the image engine, symbols of the host and of the process. */
 #include "live.h"
 
-#include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -345,7 +345,7 @@ TEST(symbols_of_the_host)
 {
     live l;
     kiln_error *error;
-    kiln_jit_code *code;
+    kiln_jit_code *code, *named;
     const kiln_jit_symbol symbols[] = {{"notice", (const void *)(uintptr_t)notice},
                                        {"seen", &seen}};
     live_begin(&l);
@@ -359,6 +359,88 @@ TEST(symbols_of_the_host)
               KILN_ALREADY_EXISTS);
     CHECK_CONTAINS(kiln_error_message(error), "notice");
     kiln_error_destroy(error);
+    /* A C++ name may stand for either. */
+    const kiln_jit_symbol cxx[] = {{"_ZN4host6noticeEi", symbols[0].address},
+                                   {"_ZN4host4seenE", symbols[1].address}};
+    CHECK_STATUS(kiln_jit_add_symbols(l.dylib, "cxx", cxx, 2, &named, &error), KILN_OK, &error);
+    CHECK(kiln_jit_function(l.dylib, "host::notice", &error) == (kiln_function)notice);
+    CHECK(kiln_jit_data(l.dylib, "host::seen", &error) == &seen);
+    CHECK_STATUS(kiln_jit_remove(named, &error), KILN_OK, &error);
+    free(live_fails(l.dylib, "host::seen", KILN_NOT_FOUND));
+    /* Names go; what was linked goes on. */
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+    free(live_fails(l.dylib, "notice", KILN_NOT_FOUND));
+    CHECK_INT(live_int(&l, "run"), 14);
+    live_end(&l);
+}
+
+/* A thread's own variable, by its plain name: of code, of what becomes an image, of a shared library. */
+static void *address_of_variable(void *dylib)
+{
+    kiln_error *error;
+    int *variable = kiln_jit_data(dylib, "variable", &error);
+    CHECK(variable && *variable == 5);
+    return variable;
+}
+
+static bool note_kind(const kiln_symbol *symbol, void *data)
+{
+    CHECK_TEXT(symbol->name, "variable");
+    CHECK_INT(symbol->kind, KILN_SYMBOL_THREAD_LOCAL);
+    ++*(int *)data;
+    return true;
+}
+
+TEST(thread_local_variables)
+{
+    static const char source[] = "__thread int variable = 5;";
+    static const kiln_output_kind kinds[] = {KILN_OUTPUT_BITCODE, KILN_OUTPUT_OBJECT,
+                                             KILN_OUTPUT_ARCHIVE, KILN_OUTPUT_SHARED_LIBRARY};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        live l;
+        kiln_error *error;
+        pthread_t thread;
+        void *other;
+        int count = 0;
+        live_begin(&l);
+        made input = live_compile(&l, kinds[i], "a.c", source, NULL);
+        bool is_shared = kinds[i] == KILN_OUTPUT_SHARED_LIBRARY;
+        if (is_shared) {
+            write_bytes(scratch("variable.so"), input.bytes, input.size);
+            CHECK_STATUS(kiln_jit_add_shared_library(l.dylib, scratch("variable.so"), NULL, &error),
+                         KILN_OK, &error);
+        } else {
+            CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "a", input.bytes, input.size, NULL, &error),
+                         KILN_OK, &error);
+        }
+        for (int again = 0; again < 2; again++) {
+            if (!is_shared)
+                CHECK_STATUS(kiln_jit_list(l.dylib, note_kind, &count, &error), KILN_OK, &error);
+            void *own = address_of_variable(l.dylib);
+            CHECK_INT(pthread_create(&thread, NULL, address_of_variable, l.dylib), 0);
+            CHECK_INT(pthread_join(thread, &other), 0);
+            CHECK(own != other);
+            CHECK(own == address_of_variable(l.dylib));
+        }
+        CHECK_INT(count, is_shared ? 0 : 2);
+        CHECK(!kiln_jit_function(l.dylib, "variable", &error));
+        kiln_error_destroy(error);
+        live_end(&l);
+    }
+}
+
+/* A file is the one that was looked at, and not another one that the loader knows. */
+TEST(a_shared_library_by_a_bare_name)
+{
+    live l;
+    kiln_error *error;
+    live_begin(&l);
+    made input =
+        live_compile(&l, KILN_OUTPUT_SHARED_LIBRARY, "a.c", "int run(void) { return 3; }", NULL);
+    write_bytes(scratch("own.so"), input.bytes, input.size);
+    CHECK(chdir(scratch("")) == 0);
+    CHECK_STATUS(kiln_jit_add_file(l.dylib, "own.so", NULL, &error), KILN_OK, &error);
+    CHECK_INT(live_int(&l, "run"), 3);
     live_end(&l);
 }
 

@@ -5,10 +5,13 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 static kiln_spec *spec_of_text(const char *name, const char *path, const char *text)
 {
@@ -17,14 +20,13 @@ static kiln_spec *spec_of_text(const char *name, const char *path, const char *t
     return spec;
 }
 
-static void promise(live *l, kiln_jit_dylib *dylib, const char *name, const char *text,
+static void promise(kiln_jit_dylib *dylib, const char *name, const char *text,
                     const char *const *symbols, bool lazy_functions)
 {
     kiln_error *error;
     const kiln_jit_spec_options options = {
         .size = sizeof options, .lazy_functions = lazy_functions, .symbols = symbols};
     kiln_spec *spec = spec_of_text(name, "s.c", text);
-    (void)l;
     CHECK_STATUS(kiln_jit_add_spec(dylib, spec, &options, NULL, &error), KILN_OK, &error);
     kiln_spec_destroy(spec);
 }
@@ -34,11 +36,11 @@ TEST(promised_sources)
 {
     live l;
     live_begin(&l);
-    promise(&l, l.dylib, "one", "int helper(int); int one(void) { return helper(20) + 1; }",
+    promise(l.dylib, "one", "int helper(int); int one(void) { return helper(20) + 1; }",
             (const char *const[]){"one", NULL}, false);
-    promise(&l, l.dylib, "helper", "int helper(int x) { return x * 2; }",
+    promise(l.dylib, "helper", "int helper(int x) { return x * 2; }",
             (const char *const[]){"helper", NULL}, true);
-    promise(&l, l.dylib, "broken", "int broken(void) { return oops; }",
+    promise(l.dylib, "broken", "int broken(void) { return oops; }",
             (const char *const[]){"broken", NULL}, false);
     live_fails(l.dylib, "nothing", KILN_NOT_FOUND);
     CHECK_INT(live_int(&l, "one"), 41);
@@ -206,8 +208,8 @@ TEST(a_promise_without_a_list)
 {
     live l;
     live_begin(&l);
-    promise(&l, l.dylib, "any",
-            "#include <string.h>\nint any(void) { return (int)strlen(\"three\"); }", NULL, true);
+    promise(l.dylib, "any", "#include <string.h>\nint any(void) { return (int)strlen(\"three\"); }",
+            NULL, true);
     live_add(&l, KILN_OUTPUT_OBJECT, "a.c",
              "int any(void); int abs(int); int run(void) { return any() + abs(-2); }");
     CHECK_INT(live_int(&l, "run"), 7);
@@ -382,6 +384,63 @@ TEST(a_call_that_fails)
     live_end(&l);
 }
 
+/* By default the process ends, and says why. */
+TEST(a_call_that_fails_by_default)
+{
+    const char *path = strdup(scratch("said"));
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        live l;
+        live_begin(&l);
+        made input = live_compile(&l, KILN_OUTPUT_RAW_BITCODE, "a.c",
+                                  "int later(void); int needs(void) { return later(); }", NULL);
+        kiln_jit_add_lazy(l.dylib, "a", input.bytes, input.size, NULL, NULL, NULL);
+        if (!freopen(path, "w", stderr))
+            _exit(1);
+        live_int(&l, "needs");
+        _exit(0);
+    }
+    int state;
+    CHECK_INT(waitpid(child, &state, 0), child);
+    CHECK(WIFSIGNALED(state));
+    CHECK_INT(WTERMSIG(state), SIGABRT);
+    char *said = read_file(path, NULL);
+    CHECK_CONTAINS(said, "'needs' was called, and cannot be compiled");
+    CHECK_CONTAINS(said, "'later'");
+}
+
+/* The host's handler may leave the call. */
+static jmp_buf before_call;
+static kiln_function leave_call(const char *function, const char *message, void *data)
+{
+    (void)function;
+    (void)message;
+    (void)data;
+    longjmp(before_call, 1);
+}
+
+TEST(a_call_that_fails_is_left)
+{
+    live l = {.session = session_create(scratch("cache"), NULL)};
+    kiln_error *error;
+    const kiln_jit_options options = {.size = sizeof options, .call_failed = leave_call};
+    CHECK_STATUS(kiln_jit_create(l.session, &options, &l.jit, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "main", NULL, &l.dylib, &error), KILN_OK, &error);
+    made input = live_compile(&l, KILN_OUTPUT_RAW_BITCODE, "a.c",
+                              "int later(void); int needs(void) { return later() + 1; }", NULL);
+    CHECK_STATUS(kiln_jit_add_lazy(l.dylib, "a", input.bytes, input.size, NULL, NULL, &error),
+                 KILN_OK, &error);
+    for (volatile int i = 0; i < 2; i++)
+        if (!setjmp(before_call)) {
+            live_int(&l, "needs");
+            CHECK(!"left");
+        }
+    live_add(&l, KILN_OUTPUT_OBJECT, "b.c", "int later(void) { return 40; }");
+    CHECK_INT(live_int(&l, "needs"), 41);
+    live_end(&l);
+}
+
 enum { threads = 8, functions = 60 };
 static live *shared;
 static void *call_all(void *data)
@@ -417,6 +476,96 @@ TEST(threads_call_first)
 }
 
 /* A library that is loaded lazily: its constructors have run, its functions come one by one. */
+/* What was promised is made when it is asked to be linked, too; the second time it is there. */
+TEST(a_promise_that_is_linked)
+{
+    static const char text[] =
+        "extern int told; __attribute__((constructor)) static void c(void) { "
+        "told++; } int run(void) { return told; }";
+    static int told;
+    for (int is_lazy = 0; is_lazy < 2; is_lazy++) {
+        const kiln_jit_spec_options options = {.size = sizeof options, .lazy_functions = is_lazy};
+        live l;
+        kiln_error *error;
+        kiln_jit_code *code, *wrong;
+        live_begin(&l);
+        told = 0;
+        live_lend(&l, "told", &told);
+        kiln_spec *spec = spec_of_text("promised", "s.c", text);
+        CHECK_STATUS(kiln_jit_add_spec(l.dylib, spec, &options, &code, &error), KILN_OK, &error);
+        kiln_spec_destroy(spec);
+        for (int i = 0; i < 2; i++) {
+            CHECK_STATUS(kiln_jit_link(code, &error), KILN_OK, &error);
+            CHECK_INT(told, 1);
+        }
+        CHECK_INT(live_int(&l, "run"), 1);
+        spec = spec_of_text("wrong", "w.c", "int nothing(void) { return }");
+        CHECK_STATUS(kiln_jit_add_spec(l.dylib, spec, &options, &wrong, &error), KILN_OK, &error);
+        kiln_spec_destroy(spec);
+        CHECK_INT(kiln_jit_link(wrong, &error), KILN_COMPILE);
+        CHECK_CONTAINS(kiln_error_rendered(error), "w.c");
+        kiln_error_destroy(error);
+        CHECK_STATUS(kiln_jit_remove(wrong, &error), KILN_OK, &error);
+        CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+        live_end(&l);
+    }
+}
+
+/* A library's dependencies are compiled for the engine that it is for, once; of a load that was begun,
+ * before it is polled. */
+TEST(dependencies_are_compiled_once)
+{
+    for (int is_begun = 0; is_begun < 2; is_begun++) {
+        event_log log = {0};
+        kiln_session *session =
+            session_create(strdup(text_of("%s/%d", scratch("cache"), is_begun)), &log);
+        kiln_load_options options = {.size = sizeof options, .engine = "jit"};
+        kiln_library *library = NULL;
+        kiln_report report = {.size = sizeof report};
+        kiln_error *error;
+        kiln_spec *lower = spec_of_text("lower", "lower.c", "int lower(void) { return 41; }");
+        kiln_spec *upper = spec_of_text("upper", "upper.c",
+                                        "int lower(void); int run(void) { return lower() + 1; }");
+        kiln_spec_add_dependency(upper, "lower");
+        CHECK_STATUS(kiln_session_register(session, lower, &error), KILN_OK, &error);
+        if (is_begun) {
+            kiln_load *load;
+            CHECK_STATUS(kiln_load_begin(session, NULL, upper, &options, &load, &error), KILN_OK,
+                         &error);
+            CHECK_STATUS(kiln_load_wait(load, -1, &library, &error), KILN_OK, &error);
+            kiln_load_destroy(load);
+        } else {
+            CHECK_STATUS(kiln_library_load_spec(session, upper, &options, &library, &error),
+                         KILN_OK, &error);
+        }
+        CHECK_INT(call_int(library, "run"), 42);
+        /* The other one in silence. */
+        CHECK_INT(log.count[KILN_EVENT_UNIT_FINISHED] - log.unit_hits, is_begun ? 1 : 2);
+        CHECK_STATUS(kiln_library_report(library, &report), KILN_OK, NULL);
+        CHECK_TEXT(report.engine, "jit");
+        CHECK(!report.hit && report.miss_reason);
+        CHECK_INT(report.unit_count, 1);
+        CHECK(report.input_count > 0);
+        CHECK(report.seconds[KILN_PHASE_COMPILE] > 0);
+        kiln_library_close(library);
+        /* No image of it was made. */
+        options.engine = "image";
+        CHECK_STATUS(kiln_library_load(session, "lower", &options, &library, &error), KILN_OK,
+                     &error);
+        CHECK_STATUS(kiln_library_report(library, &report), KILN_OK, NULL);
+        CHECK(!report.hit);
+        kiln_library_close(library);
+        options.lazy = true;
+        CHECK_INT(kiln_library_load(session, "lower", &options, &library, &error),
+                  KILN_INVALID_ARGUMENT);
+        CHECK_CONTAINS(kiln_error_message(error), "'jit'");
+        kiln_error_destroy(error);
+        kiln_spec_destroy(lower);
+        kiln_spec_destroy(upper);
+        kiln_session_destroy(session);
+    }
+}
+
 TEST(a_lazy_library)
 {
     kiln_session *session = session_create(scratch("cache"), NULL);

@@ -40,6 +40,74 @@ TEST(the_same_bytes_under_a_name)
     live_end(&l);
 }
 
+/* The same of everything that bytes can be; what they become does not count, nor do names in them. */
+TEST(the_same_bytes_of_every_kind)
+{
+    static const kiln_output_kind kinds[] = {KILN_OUTPUT_IR, KILN_OUTPUT_BITCODE,
+                                             KILN_OUTPUT_ARCHIVE};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        live l;
+        kiln_error *error;
+        kiln_jit_code *first, *second;
+        live_begin(&l);
+        made one = live_compile(&l, kinds[i], "a.c", "int run(void) { return 1; }", NULL);
+        made two = live_compile(&l, kinds[i], "b.c", "int run(void) { return 1; }", NULL);
+        CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "a", one.bytes, one.size, &first, &error), KILN_OK,
+                     &error);
+        CHECK_STATUS(kiln_jit_add_bytes(l.dylib, "a", one.bytes, one.size, &second, &error),
+                     KILN_OK, &error);
+        CHECK(first == second);
+        CHECK_INT(kiln_jit_add_bytes(l.dylib, "a", two.bytes, two.size, &second, &error),
+                  KILN_ALREADY_EXISTS);
+        kiln_error_destroy(error);
+        live_end(&l);
+    }
+    live l;
+    kiln_error *error;
+    kiln_jit_code *first, *second;
+    live_begin(&l);
+    made one =
+        live_compile(&l, KILN_OUTPUT_RAW_BITCODE, "a.c", "int run(void) { return 1; }", NULL);
+    CHECK_STATUS(kiln_jit_add_lazy(l.dylib, "a", one.bytes, one.size, "-O1", &first, &error),
+                 KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_lazy(l.dylib, "a", one.bytes, one.size, "-O1", &second, &error),
+                 KILN_OK, &error);
+    CHECK(first == second);
+    CHECK_INT(kiln_jit_add_lazy(l.dylib, "a", one.bytes, one.size, "-O2", &second, &error),
+              KILN_ALREADY_EXISTS);
+    kiln_error_destroy(error);
+    CHECK_INT(kiln_jit_add_bytes(l.dylib, "a", one.bytes, one.size, &second, &error),
+              KILN_ALREADY_EXISTS);
+    kiln_error_destroy(error);
+    live_end(&l);
+}
+
+/* Each object that is told of is told to go, at the latest with its JIT. */
+static void count_object(const kiln_jit_object *object, void *data)
+{
+    CHECK(object->address && object->size_bytes && *object->name);
+    *(int *)data += object->removed ? -1 : 1;
+}
+
+TEST(objects_are_told_of)
+{
+    int count = 0;
+    const kiln_jit_options options = {
+        .size = sizeof options, .object_callback = count_object, .object_data = &count};
+    live l = {.session = session_create(scratch("cache"), NULL)};
+    kiln_error *error;
+    CHECK_STATUS(kiln_jit_create(l.session, &options, &l.jit, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "main", NULL, &l.dylib, &error), KILN_OK, &error);
+    live_add(&l, KILN_OUTPUT_OBJECT, "a.c", "int a(void) { return 1; }");
+    kiln_jit_code *code = live_add(&l, KILN_OUTPUT_BITCODE, "b.c", "int b(void) { return 2; }");
+    CHECK_INT(live_int(&l, "a") + live_int(&l, "b"), 3);
+    CHECK_INT(count, 2);
+    CHECK_STATUS(kiln_jit_remove(code, &error), KILN_OK, &error);
+    CHECK_INT(count, 1);
+    live_end(&l);
+    CHECK_INT(count, 0);
+}
+
 TEST(what_is_in_use_is_not_removed)
 {
     live l;

@@ -1,0 +1,67 @@
+// assembly_names.cpp - see assembly_names.h. After GNU as, the manual's chapter 3 (Syntax), and LLVM's
+// reference manual, Inline Assembler Expressions.
+#include "jit/assembly_names.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+namespace kiln
+{
+
+using namespace llvm;
+
+static bool begins_name(char c)
+{
+    return isAlpha(c) || c == '_' || c == '.';
+}
+
+static bool is_in_name(char c)
+{
+    return isAlnum(c) || c == '_' || c == '.' || c == '$';
+}
+
+// What stands at the beginning of the text and holds no names; empty: nothing of the kind.
+static StringRef without_names(StringRef text)
+{
+    const auto up_to = [&](StringRef end, size_t from) {
+        size_t at = text.find(end, from);
+        return text.substr(0, at == StringRef::npos ? at : at + end.size());
+    };
+    if (text.starts_with("$$")) // a dollar
+        return text.substr(0, 2);
+    if (text.starts_with("${"))
+        return up_to("}", 2);
+    if (text.starts_with("/*"))
+        return up_to("*/", 2);
+    if (text.starts_with("#"))
+        return text.substr(0, text.find('\n'));
+    if (text.starts_with("\""))
+        return up_to("\"", 1);
+    if (text[0] == '%' || text[0] == '$' || isDigit(text[0]))
+        return text.substr(0, 1 + text.substr(1).take_while(is_in_name).size());
+    return "";
+}
+
+std::string rename_in_assembly(StringRef text, const StringMap<std::string> &names)
+{
+    std::string made;
+    bool is_first = true; // of its statement: an instruction, a directive, or a label
+    while (!text.empty()) {
+        StringRef taken = without_names(text);
+        if (taken.empty() && begins_name(text[0])) {
+            taken = text.take_while(is_in_name);
+            bool is_label = text.substr(taken.size()).ltrim(" \t").starts_with(":");
+            auto found = is_first && !is_label ? names.end() : names.find(taken);
+            made += found == names.end() ? taken : StringRef(found->second);
+            is_first = is_first && is_label;
+        } else {
+            taken = taken.empty() ? text.substr(0, 1) : taken;
+            if (taken == "\n" || taken == ";")
+                is_first = true;
+            made += taken;
+        }
+        text = text.substr(taken.size());
+    }
+    return made;
+}
+
+} // namespace kiln
