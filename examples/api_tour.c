@@ -57,9 +57,9 @@ static void print_parts(const kiln_error *error)
     }
     for (size_t i = 0; i < kiln_error_missing_symbol_count(error); i++) {
         const kiln_missing_symbol *symbol = kiln_error_missing_symbol(error, i);
-        printf("%s%s%s%s%s\n", symbol->needed_by, *symbol->needed_by ? " needs " : "missing: ",
-               symbol->demangled, symbol->provider ? ", which is in " : "",
-               symbol->provider ? symbol->provider : "");
+        printf("%s%s%s%s%s\n", symbol->needed_by,
+               *symbol->needed_by ? " needs " : "missing: ", symbol->demangled,
+               symbol->provider ? ", which is in " : "", symbol->provider ? symbol->provider : "");
     }
 }
 

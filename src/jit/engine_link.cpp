@@ -390,7 +390,7 @@ void Engine::emit_module(std::unique_ptr<orc::MaterializationResponsibility> res
         module.withModuleDo([&](Module &module) -> Expected<std::unique_ptr<MemoryBuffer>> {
             if (Error error = ir_optimise(module, *machine_))
                 return error;
-            return ir_compile(module, *machine_);
+            return IrCompiler(*machine_).compile(module);
         });
     if (object)
         return emit_object(std::move(responsibility), std::move(*object));

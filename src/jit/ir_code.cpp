@@ -11,7 +11,6 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Object/ModuleSymbolTable.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/SmallVectorMemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/Transforms/Utils/ModuleUtils.h"
@@ -287,20 +286,35 @@ Error ir_optimise(Module &module, TargetMachine &machine)
     return refuse_module(module, errors.text());
 }
 
-Expected<std::unique_ptr<MemoryBuffer>> ir_compile(Module &module, TargetMachine &machine)
-{
+struct IrCompiler::Passes {
     SmallVector<char, 0> bytes;
-    raw_svector_ostream stream(bytes);
-    legacy::PassManager passes;
+    raw_svector_ostream stream{bytes};
+    legacy::PassManager all;
+};
+
+IrCompiler::IrCompiler(TargetMachine &machine) : machine_(machine) {}
+IrCompiler::~IrCompiler() = default;
+
+Expected<std::unique_ptr<MemoryBuffer>> IrCompiler::compile(Module &module)
+{
     Errors errors(module.getContext());
-    MCContext *unused;
-    if (machine.addPassesToEmitMC(passes, unused, stream))
-        return refuse("no code can be generated for this processor");
-    passes.run(module);
-    if (Error error = refuse_module(module, errors.text()))
+    if (!passes_) {
+        passes_ = std::make_unique<Passes>();
+        MCContext *unused;
+        if (machine_.addPassesToEmitMC(passes_->all, unused, passes_->stream)) {
+            passes_.reset();
+            return refuse("no code can be generated for this processor");
+        }
+    }
+    passes_->all.run(module);
+    if (Error error = refuse_module(module, errors.text())) {
+        passes_.reset(); // whatever state they are in
         return error;
-    return std::make_unique<SmallVectorMemoryBuffer>(std::move(bytes),
-                                                     module.getModuleIdentifier());
+    }
+    auto object = MemoryBuffer::getMemBufferCopy(
+        StringRef(passes_->bytes.data(), passes_->bytes.size()), module.getModuleIdentifier());
+    passes_->bytes.clear();
+    return object;
 }
 
 } // namespace kiln

@@ -34,7 +34,20 @@ void ir_assembly_symbols(
     llvm::function_ref<void(llvm::StringRef name, llvm::JITSymbolFlags flags)> found);
 
 llvm::Error ir_optimise(llvm::Module &module, llvm::TargetMachine &machine);
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> ir_compile(llvm::Module &module,
-                                                               llvm::TargetMachine &machine);
+
+// Makes objects of modules of one context; the same passes for all of them, since to set them up takes as
+// long as to compile a small function.
+class IrCompiler
+{
+  public:
+    explicit IrCompiler(llvm::TargetMachine &machine);
+    ~IrCompiler();
+    llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> compile(llvm::Module &module);
+
+  private:
+    struct Passes;
+    llvm::TargetMachine &machine_;
+    std::unique_ptr<Passes> passes_; // NULL: to be set up
+};
 
 } // namespace kiln

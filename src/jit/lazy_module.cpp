@@ -2,7 +2,6 @@
 #include "jit/lazy_module.h"
 #include "jit/assembly_names.h"
 #include "jit/engine.h"
-#include "jit/ir_code.h"
 #include "jit/processor_stubs.h"
 #include "jit/refuse.h"
 
@@ -489,7 +488,7 @@ Expected<std::unique_ptr<MemoryBuffer>> LazyModule::generate_data()
         new GlobalVariable(*made, Type::getInt8Ty(context_), true, GlobalValue::ExternalLinkage,
                            ConstantInt::get(Type::getInt8Ty(context_), 0), data_name_);
     anchor->setVisibility(GlobalValue::HiddenVisibility);
-    return ir_compile(*made, machine_);
+    return compiler_.compile(*made);
 }
 
 Expected<std::unique_ptr<MemoryBuffer>> LazyModule::generate(size_t index)
@@ -508,7 +507,7 @@ Expected<std::unique_ptr<MemoryBuffer>> LazyModule::generate(size_t index)
         made->getOrInsertNamedMetadata("llvm.dbg.cu")->addOperand(program->getUnit());
     if (Error error = ir_optimise(*made, machine_))
         return error;
-    return ir_compile(*made, machine_);
+    return compiler_.compile(*made);
 }
 
 std::unique_ptr<jitlink::LinkGraph>

@@ -9,6 +9,7 @@
 // needed. Under the engine's lock, but for resolve.
 #pragma once
 
+#include "jit/ir_code.h"
 #include "jit/lazy_stubs.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -92,7 +93,7 @@ class LazyModule
     class Copier;
 
     LazyModule(Engine &engine, jit_code &code, llvm::TargetMachine &machine)
-        : engine_(engine), code_(code), machine_(machine)
+        : engine_(engine), code_(code), machine_(machine), compiler_(machine)
     {
     }
     llvm::Error read(llvm::StringRef name, llvm::StringRef bytes);
@@ -106,6 +107,7 @@ class LazyModule
     Engine &engine_;
     jit_code &code_;
     llvm::TargetMachine &machine_;
+    IrCompiler compiler_;
     std::string suffix_, slots_name_, data_name_;
     std::unique_ptr<llvm::MemoryBuffer> bytes_;
     llvm::LLVMContext context_;
