@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/live_library.h"
 #include "api/session.h"
 #include "api/thread_waits.h"
 #include "base/path.h"
@@ -170,9 +171,20 @@ static kiln_status load_object(void *data, const char *name, const void *bytes, 
     return status;
 }
 
+/* By the linker's name alone. */
 static void *library_symbol(void *library, const char *name)
 {
-    return kiln_library_data(library, name, NULL);
+    const kiln_library *found = library;
+    if (found->live)
+        return live_definition(found, name);
+    return found->hot ? kiln_library_data(found, name, NULL)
+                      : load_symbol_address(found->loaded, name);
+}
+
+static bool library_may_define(void *library, const char *name)
+{
+    const kiln_library *found = library;
+    return found->live || found->hot || load_symbol_address(found->loaded, name);
 }
 
 static kiln_status close_library(void *library, char id[jit_image_id_size])
@@ -228,6 +240,7 @@ jit_host jit_host_of(kiln_jit *jit)
                       .error_destroy = kiln_error_destroy,
                       .load_object = load_object,
                       .library_symbol = library_symbol,
+                      .library_may_define = library_may_define,
                       .close_library = close_library,
                       .has_left = has_left,
                       .keep_library = keep_library,

@@ -458,11 +458,18 @@ static bool write_symbols(kiln_jit_dylib *dylib, image *image)
     return bytes != NULL;
 }
 
-void *live_address(const kiln_library *library, const char *name)
+void *live_definition(const kiln_library *library, const char *name)
 {
     void *address;
     jit_dylib *dylib = (jit_dylib *)library->live->dylib;
-    if (jit_plugin_loaded()->lookup_own(dylib, name, &address))
+    return jit_plugin_loaded()->lookup_own(dylib, name, &address) ? address : NULL;
+}
+
+void *live_address(const kiln_library *library, const char *name)
+{
+    jit_dylib *dylib = (jit_dylib *)library->live->dylib;
+    void *address = live_definition(library, name);
+    if (address)
         return address;
     return find_emulated(dylib, name, &address) ? jit_plugin_loaded()->thread_local_address(address)
                                                 : NULL;

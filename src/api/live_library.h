@@ -27,7 +27,9 @@ kiln_status live_add_output(kiln_jit_dylib *dylib, const kiln_spec *spec, bool l
                             const kiln_outputs *outputs, kiln_jit_code **code, kiln_error **error);
 kiln_status live_add_host_symbols(kiln_jit_dylib *dylib, const kiln_spec *spec,
                                   kiln_jit_code **code, kiln_error **error);
-/* Its own definition of that name, linker's alone; NULL: none. */
+/* Its own definition of that linker's name; NULL: none. Thread-local variables have none of their own. */
+void *live_definition(const kiln_library *library, const char *name);
+/* The same, and of a thread-local variable the calling thread's. */
 void *live_address(const kiln_library *library, const char *name);
 /* Remove its code. PENDING: as kiln_jit_remove; *pending is for live_has_departed. */
 kiln_status live_close(kiln_library *library, const void **pending);

@@ -2,6 +2,7 @@
 // reference manual, Inline Assembler Expressions.
 #include "jit/assembly_names.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
 namespace kiln
@@ -16,7 +17,25 @@ static bool begins_name(char c)
 
 static bool is_in_name(char c)
 {
-    return isAlnum(c) || c == '_' || c == '.' || c == '$';
+    return isAlnum(c) || c == '_' || c == '.';
+}
+
+// What stands before an instruction, in its statement.
+static bool is_prefix(StringRef word)
+{
+    static constexpr StringLiteral prefixes[] = {"lock",   "rep",      "repe",     "repz", "repne",
+                                                 "repnz",  "xacquire", "xrelease", "bnd",  "data16",
+                                                 "addr32", "notrack",  "rex64",    "cs",   "ds",
+                                                 "es",     "fs",       "gs",       "ss"};
+    return is_contained(prefixes, word);
+}
+
+// Whether a name ends there as a label, which a template may make unique: ${:uid}.
+static bool ends_label(StringRef text)
+{
+    while (text.consume_front("${"))
+        text = text.substr(text.find('}')).drop_front(text.contains('}'));
+    return text.ltrim(" \t").starts_with(":");
 }
 
 // What stands at the beginning of the text and holds no names; empty: nothing of the kind.
@@ -36,7 +55,9 @@ static StringRef without_names(StringRef text)
         return text.substr(0, text.find('\n'));
     if (text.starts_with("\""))
         return up_to("\"", 1);
-    if (text[0] == '%' || text[0] == '$' || isDigit(text[0]))
+    if (text[0] == '$') // an operand of a template; else an immediate value
+        return text.substr(0, 1 + text.substr(1).take_while(isDigit).size());
+    if (text[0] == '%' || isDigit(text[0]))
         return text.substr(0, 1 + text.substr(1).take_while(is_in_name).size());
     return "";
 }
@@ -49,10 +70,10 @@ std::string rename_in_assembly(StringRef text, const StringMap<std::string> &nam
         StringRef taken = without_names(text);
         if (taken.empty() && begins_name(text[0])) {
             taken = text.take_while(is_in_name);
-            bool is_label = text.substr(taken.size()).ltrim(" \t").starts_with(":");
+            bool is_label = ends_label(text.substr(taken.size()));
             auto found = is_first && !is_label ? names.end() : names.find(taken);
             made += found == names.end() ? taken : StringRef(found->second);
-            is_first = is_first && is_label;
+            is_first = is_first && (is_label || is_prefix(taken));
         } else {
             taken = taken.empty() ? text.substr(0, 1) : taken;
             if (taken == "\n" || taken == ";")

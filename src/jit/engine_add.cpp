@@ -230,6 +230,7 @@ void Engine::use_generator(jit_code &code, orc::JITDylib &dylib,
 // ORC's dylibs own their generators to the end, and these own the dylib by its tracker.
 void Engine::remove_generator(jit_code &code)
 {
+    code.promise = nullptr;
     if (code.generator)
         code.generator_dylib->removeGenerator(*std::exchange(code.generator, nullptr));
 }

@@ -59,7 +59,7 @@ bool Engine::may_define(const jit_code &code, const std::string &name) const
     variable.consume_front(emulated_tls_prefix);
     return code.symbols.count(name) || code.offers.count(name) ||
            any_of(code.libraries, [&](void *library) {
-               return config_.host.library_symbol(library, variable.str().c_str()) != nullptr;
+               return config_.host.library_may_define(library, variable.str().c_str());
            });
 }
 
@@ -67,15 +67,16 @@ bool Engine::may_define(const jit_code &code, const std::string &name) const
 void Engine::add_possible_needs(Needs &needs) const
 {
     for (const auto *codes : {&code_, &departed_})
-        for (const auto &user : *codes)
-            for (const auto &lazy : user->lazy) {
-                if (lazy->is_complete)
-                    continue;
-                for (const std::string &name : lazy->undefined())
-                    for (const auto &code : code_)
-                        if (may_define(*code, name))
-                            needs[user.get()].push_back(code.get());
-            }
+        for (const auto &user : *codes) {
+            std::set<std::string> names;
+            for (const auto &lazy : user->lazy)
+                if (!lazy->is_complete)
+                    for (const std::string &name : lazy->undefined())
+                        names.insert(name);
+            for (const auto &code : code_)
+                if (any_of(names, [&](const std::string &name) { return may_define(*code, name); }))
+                    needs[user.get()].push_back(code.get());
+        }
 }
 
 // All that has libraries: users, and those that may become such, before what they need.

@@ -15,6 +15,8 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/Transforms/Utils/ModuleUtils.h"
 
+#include <set>
+
 namespace kiln
 {
 
@@ -133,10 +135,33 @@ void settle_definitions(Module &module)
         if (value.hasDefaultVisibility() && !value.hasLocalLinkage() &&
             (value.isDeclarationForLinker() || value.isWeakForLinker()))
             value.setDSOLocal(false);
-        // The name as it is, with nothing before it (Language Reference, Identifiers).
-        if (value.getName().starts_with("\1"))
-            value.setName(value.getName().drop_front().str());
     }
+}
+
+// "\1NAME" is the name as it is, with nothing before it (Language Reference, Identifiers): on this system
+// the same as NAME.
+Error settle_names(Module &module)
+{
+    std::vector<GlobalValue *> marked;
+    for (GlobalValue &value : module.global_values())
+        if (value.getName().starts_with("\1"))
+            marked.push_back(&value);
+    for (GlobalValue *value : marked) {
+        std::string name = value->getName().drop_front().str();
+        GlobalValue *other = module.getNamedValue(name);
+        if (!other) {
+            value->setName(name);
+            continue;
+        }
+        if (!other->isDeclaration())
+            std::swap(value, other);
+        if (!other->isDeclaration())
+            return refuse("it defines '" + name + "' twice");
+        other->replaceAllUsesWith(value);
+        other->eraseFromParent();
+        value->setName(name);
+    }
+    return Error::success();
 }
 
 } // namespace
@@ -187,6 +212,8 @@ Error ir_settle_target(Module &module, StringRef name, const TargetMachine &mach
 
 Error ir_settle(Module &module)
 {
+    if (Error error = settle_names(module))
+        return error;
     if (Error error = settle_ifuncs(module))
         return error;
     settle_definitions(module);
@@ -195,7 +222,14 @@ Error ir_settle(Module &module)
 
 void ir_discard(GlobalValue &value)
 {
-    const auto is_aliased = [](const Use &use) { return isa<GlobalAlias>(use.getUser()); };
+    // Be it by a constant expression.
+    std::set<const User *> aliases;
+    for (GlobalAlias &alias : value.getParent()->aliases()) {
+        const User *user = &alias;
+        for (; user; user = dyn_cast<ConstantExpr>(user->getOperand(0)))
+            aliases.insert(user);
+    }
+    const auto is_aliased = [&](const Use &use) { return aliases.count(use.getUser()) != 0; };
     auto *object = dyn_cast<GlobalObject>(&value);
     if (object && none_of(value.uses(), is_aliased)) {
         // Only what is the same everywhere may be used in place of the other one.
@@ -222,10 +256,12 @@ void ir_discard(GlobalValue &value)
                                    GlobalValue::ExternalLinkage, nullptr, name, nullptr,
                                    value.getThreadLocalMode());
     value.replaceUsesWithIf(other, [&](const Use &use) { return !is_aliased(use); });
-    if (object)
+    if (object) {
         value.setLinkage(GlobalValue::InternalLinkage);
-    else
-        value.eraseFromParent();
+        return;
+    }
+    value.replaceAllUsesWith(cast<GlobalAlias>(value).getAliasee());
+    value.eraseFromParent();
 }
 
 void ir_assembly_symbols(const Module &module,

@@ -45,7 +45,8 @@ typedef struct jit_host {
     kiln_status (*load_object)(void *data, const char *name, const void *bytes, size_t size,
                                bool cxx, const jit_symbol *symbols, size_t count, void **library,
                                kiln_error **error);
-    void *(*library_symbol)(void *library, const char *name); /* NULL: it has none */
+    void *(*library_symbol)(void *library, const char *name);    /* NULL: it has none */
+    bool (*library_may_define)(void *library, const char *name); /* links nothing */
     /* OK, or PENDING: it leaves later; id: by which has_left knows it. */
     kiln_status (*close_library)(void *library, char id[jit_image_id_size]);
     bool (*has_left)(const char *id);    /* may run what is left of images */

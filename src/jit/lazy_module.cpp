@@ -93,6 +93,7 @@ class LazyModule::Copier : public ValueMaterializer
     // Copies of functions that live in their callers are made until no more are needed.
     Error copy_body(Function &function, Function &copy)
     {
+        root_ = &function;
         if (Error error = clone(function, copy))
             return error;
         while (!to_copy_.empty()) {
@@ -178,8 +179,8 @@ class LazyModule::Copier : public ValueMaterializer
         Value *called = call.getCalledOperand();
         auto *function = dyn_cast<Function>(called);
         RemapInstruction(&call, values_, flags, nullptr, this);
-        if (with_inlined_ && function && function->getParent() == own_.module_.get() &&
-            is_inlined(*function))
+        if (with_inlined_ && function && function != root_ &&
+            function->getParent() == own_.module_.get() && is_inlined(*function))
             call.setCalledOperand(inlined_copy(*function));
         if (auto *assembly = dyn_cast<InlineAsm>(called))
             call.setCalledOperand(InlineAsm::get(
@@ -255,6 +256,7 @@ class LazyModule::Copier : public ValueMaterializer
     ValueToValueMapTy values_;
     SmallVector<std::pair<Function *, Function *>, 8> to_copy_;
     DenseMap<Function *, Function *> inlined_;
+    const Function *root_ = nullptr; // of which there is no second copy
     std::vector<std::pair<GlobalVariable *, GlobalVariable *>> tables_;
 };
 

@@ -137,7 +137,10 @@ void define_bound(LinkGraph &graph, StringRef name)
     jitlink::SectionRange range;
     if (section)
         range = jitlink::SectionRange(*section);
-    if (range.empty())
+    bool is_there = any_of(graph.defined_symbols(), [&](const Symbol *symbol) {
+        return symbol->hasName() && *symbol->getName() == name;
+    });
+    if (range.empty() || is_there)
         return;
     bool is_begin = name.starts_with("__start_");
     Block &block = is_begin ? *range.getFirstBlock() : *range.getLastBlock();

@@ -429,6 +429,29 @@ TEST(thread_local_variables)
     }
 }
 
+TEST(thread_local_variables_of_a_live_library)
+{
+    const kiln_load_options options = {.size = sizeof options, .engine = "jit"};
+    live l;
+    kiln_error *error;
+    kiln_library *library;
+    pthread_t thread;
+    void *other;
+    live_begin(&l);
+    kiln_spec *spec = kiln_spec_create("variable");
+    kiln_spec_add_memory_source(spec, "v.c", "__thread int variable = 5;", 26, NULL);
+    CHECK_STATUS(kiln_library_load_spec(l.session, spec, &options, &library, &error), KILN_OK,
+                 &error);
+    CHECK_STATUS(kiln_jit_add_library(l.dylib, library, NULL, &error), KILN_OK, &error);
+    void *own = address_of_variable(l.dylib);
+    CHECK_INT(pthread_create(&thread, NULL, address_of_variable, l.dylib), 0);
+    CHECK_INT(pthread_join(thread, &other), 0);
+    CHECK(own != other && own == address_of_variable(l.dylib));
+    kiln_library_close(library);
+    kiln_spec_destroy(spec);
+    live_end(&l);
+}
+
 /* A file is the one that was looked at, and not another one that the loader knows. */
 TEST(a_shared_library_by_a_bare_name)
 {
@@ -438,7 +461,7 @@ TEST(a_shared_library_by_a_bare_name)
     made input =
         live_compile(&l, KILN_OUTPUT_SHARED_LIBRARY, "a.c", "int run(void) { return 3; }", NULL);
     write_bytes(scratch("own.so"), input.bytes, input.size);
-    CHECK(chdir(scratch("")) == 0);
+    CHECK(chdir(scratch(".")) == 0);
     CHECK_STATUS(kiln_jit_add_file(l.dylib, "own.so", NULL, &error), KILN_OK, &error);
     CHECK_INT(live_int(&l, "run"), 3);
     live_end(&l);

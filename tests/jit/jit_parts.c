@@ -106,6 +106,16 @@ TEST(assembly_names_things)
         "  \"r9\", \"r10\", \"r11\", \"cc\"); return r; }",
         "static __attribute__((used)) int add = 41;\n"
         "int run(void) { int r = 1; __asm__(\"add add(%%rip), %0\" : \"+r\"(r)); return r; }",
+        "static int xadd(int *p, int v) {\n"
+        "  __asm__ volatile(\"lock xadd %0,%1\" : \"+r\"(v), \"+m\"(*p)); return v; }\n"
+        "static int n = 40; int run(void) { xadd(&n, 2); return n; }",
+        "static __attribute__((used)) int uid = 42;\n"
+        "int run(void) { int r; __asm__ volatile(\"x%=: mov uid(%%rip), %0\" : \"=r\"(r)); return "
+        "r; "
+        "}",
+        "static __attribute__((used)) int table = 42;\n"
+        "__asm__(\".globl get\\nget: movabsq $table,%rax\\nret\\n\");\n"
+        "int *get(void); int run(void) { return *get(); }",
         "static __attribute__((used)) int value = 42;\n"
         "__asm__(\".globl address\\n.data\\naddress: .quad value\\n.text\\n\");\n"
         "extern int *address; int run(void) { return *address; }",
@@ -230,6 +240,32 @@ TEST(thread_locals_of_another_library)
     kiln_spec_destroy(lower);
     kiln_spec_destroy(upper);
     kiln_session_destroy(session);
+}
+
+/* One name with and without the mark that says to leave it as it is; aliases of what is discarded. */
+TEST(names_in_ir)
+{
+    static const char *const texts[] = {
+        "declare i32 @\"\\01f\"()\ndefine i32 @f() { ret i32 42 }\n"
+        "define i32 @run() { %r = call i32 @\"\\01f\"() ret i32 %r }\n",
+        "@\"\\01n\" = global i32 42\n@n = external global i32\n"
+        "define i32 @run() { %r = load i32, ptr @n ret i32 %r }\n"};
+    run_all(texts, 2, "a.ll");
+    live l;
+    begin_in_process(&l);
+    add(&l, WHOLE, "a.ll",
+        "@pair = weak global [2 x i32] [i32 1, i32 2]\n"
+        "@first = alias i32, getelementptr (i8, ptr @pair, i64 0)\n"
+        "define weak_odr i32 @f() { ret i32 1 }\n@a = weak_odr alias i32 (), ptr @f\n"
+        "@b = alias i32 (), ptr @a\n"
+        "define i32 @of_first() { %r = load i32, ptr @first ret i32 %r }\n");
+    add(&l, WHOLE, "b.ll",
+        "@pair = global [2 x i32] [i32 3, i32 4]\ndefine i32 @a() { ret i32 5 }\n");
+    CHECK_INT(live_int(&l, "of_first"), 1);
+    CHECK_INT(live_int(&l, "b"), 1);
+    CHECK_INT(live_int(&l, "a"), 5);
+    CHECK_INT(*(int *)live_data(&l, "pair"), 3);
+    live_end(&l);
 }
 
 TEST(bitcode_of_another_processor)
