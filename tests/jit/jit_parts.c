@@ -308,7 +308,7 @@ TEST(inline_functions_that_nobody_has)
     kiln_jit_code *code;
     begin_in_process(&l);
     code = add(&l, LAZY, "a.c",
-               "inline __attribute__((noinline)) int nowhere(int x) { return x; }\n"
+               "inline int nowhere(int x) { return x; }\n"
                "int run(void) { return nowhere(1); }");
     CHECK_INT(kiln_jit_link(code, &error), KILN_BIND);
     CHECK_CONTAINS(kiln_error_message(error), "nowhere");
@@ -351,6 +351,42 @@ TEST(code_of_programs)
                      NULL);
         CHECK_INT(live_int(&l, strdup(text_of("way%d", way))), 42);
     }
+    live_end(&l);
+}
+
+/* What compiles has an errno and a rounding of its own. */
+static int rounding_within;
+static int errno_of_call(void)
+{
+    return errno;
+}
+static kiln_function disturb(const char *function, const char *message, void *data)
+{
+    (void)function;
+    (void)message;
+    (void)data;
+    rounding_within = fegetround();
+    errno = 1;
+    return (kiln_function)errno_of_call;
+}
+
+TEST(a_first_call_is_disturbed)
+{
+    const kiln_jit_options options = {.size = sizeof options, .call_failed = disturb};
+    live l = {.session = session_create(scratch("cache"), NULL)};
+    kiln_error *error;
+    CHECK_STATUS(kiln_jit_create(l.session, &options, &l.jit, &error), KILN_OK, &error);
+    CHECK_STATUS(kiln_jit_add_dylib(l.jit, "main", NULL, &l.dylib, &error), KILN_OK, &error);
+    add(&l, LAZY, "a.c", "int later(void); int needs(void) { return later() + 1; }");
+    int (*needs)(void) = (int (*)(void))kiln_jit_function(l.dylib, "needs", &error);
+    CHECK(needs);
+    fesetround(FE_UPWARD);
+    errno = 77;
+    int result = needs(), seen = fegetround();
+    fesetround(FE_TONEAREST);
+    CHECK_INT(result, 77);
+    CHECK_INT(seen, FE_UPWARD);
+    CHECK_INT(rounding_within, FE_TONEAREST);
     live_end(&l);
 }
 
