@@ -74,7 +74,7 @@ void jit_before_fork(void)
     if (plugin)
         plugin->before_fork(os_exit_list_hold, os_exit_list_release);
     else
-        os_exit_list_hold_soon();
+        os_exit_list_hold(/*wait_ms=*/100);
 }
 
 void jit_after_fork(bool in_child)

@@ -1,4 +1,4 @@
-// assembly_names.h - names of symbols within assembly.
+// assembly_names.h - names of symbols within assembly: one file a processor.
 #pragma once
 
 #include "llvm/ADT/StringMap.h"

@@ -125,7 +125,7 @@ class Engine : public LinkObserver
     // The fork handlers, of all engines in the list.
     void enlist();
     void delist();
-    static void before_fork(bool (*hold)(), void (*release)(bool in_child));
+    static void before_fork(bool (*hold)(unsigned wait_ms), void (*release)(bool in_child));
     static void after_fork(bool in_child);
     // To this process, which was forked: of nothing else may be asked then.
     bool is_lost() const

@@ -51,27 +51,18 @@ void Engine::release_after_fork()
 }
 
 // Meanwhile the others go on: what they do may need two of these. At last what is held is kept.
-void Engine::before_fork(bool (*hold)(), void (*release)(bool in_child))
+void Engine::before_fork(bool (*hold)(unsigned wait_ms), void (*release)(bool in_child))
 {
     using std::chrono::milliseconds;
     using std::chrono::steady_clock;
     auto begin = steady_clock::now(), short_end = begin + milliseconds(100),
          end = begin + milliseconds(1000), last_end = end + milliseconds(100);
-    // Who is within handlers, and needs no engine for the rest, is out of them soon.
-    const auto hold_list = [&](bool wait) {
-        for (int i = 0; !hold(); i++) {
-            if (!wait || i == 50)
-                return false;
-            release(/*in_child=*/false);
-            std::this_thread::sleep_for(milliseconds(1));
-        }
-        return true;
-    };
     list_mutex.lock();
     for (;;) {
         auto now = steady_clock::now();
         bool all = hold_for_fork();
-        bool is_idle = hold_list(all);
+        // Who is within handlers, and needs no engine for the rest, is out of them soon.
+        bool is_idle = hold(/*wait_ms=*/all ? 50 : 0);
         if (all ? is_idle || now > short_end : now > last_end)
             break;
         release(/*in_child=*/false);

@@ -234,14 +234,12 @@ void ir_discard(GlobalValue &value)
     if (object && none_of(value.uses(), is_aliased)) {
         // Only what is the same everywhere may be used in place of the other one.
         bool is_same = value.hasWeakODRLinkage();
-        if (is_same)
-            object->setLinkage(GlobalValue::AvailableExternallyLinkage);
-        else if (auto *function = dyn_cast<Function>(object))
+        if (auto *function = dyn_cast<Function>(object); function && !is_same)
             function->deleteBody();
-        else
+        else if (!is_same)
             cast<GlobalVariable>(object)->setInitializer(nullptr);
-        if (!is_same)
-            object->setLinkage(GlobalValue::ExternalLinkage);
+        object->setLinkage(is_same ? GlobalValue::AvailableExternallyLinkage
+                                   : GlobalValue::ExternalLinkage);
         object->setDSOLocal(false);
         return;
     }

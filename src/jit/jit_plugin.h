@@ -19,7 +19,8 @@
 extern "C" {
 #endif
 
-enum { jit_plugin_version = 1, jit_image_id_size = 128 };
+/* The version is raised with every change of what follows: both sides share its structs. */
+enum { jit_plugin_version = 2, jit_image_id_size = 128 };
 #define JIT_PLUGIN_SYMBOL "kiln_jit_plugin"
 
 typedef struct jit_engine jit_engine;
@@ -147,10 +148,10 @@ typedef struct jit_plugin {
                          void *data, kiln_error **error);
     void *(*host_data)(jit_dylib *dylib); /* jit_host.data */
     size_t (*memory)(jit_engine *engine); /* bytes that code and data take */
-    /* The fork handlers, of all engines. hold, release: os_exit_list_hold and the other; what is held is
+    /* The fork handlers, of all engines. hold, release: os_exit_list_hold and _release; what is held is
      * kept, for the host to release. In a child, functions fail with UNSUPPORTED for an engine in
      * which another thread was linking, remove_anyway with PENDING, and destroy leaves it. */
-    void (*before_fork)(bool (*hold)(void), void (*release)(bool in_child));
+    void (*before_fork)(bool (*hold)(unsigned wait_ms), void (*release)(bool in_child));
     void (*after_fork)(bool in_child);
 } jit_plugin;
 

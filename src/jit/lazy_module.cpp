@@ -445,8 +445,9 @@ std::vector<std::string> LazyModule::undefined() const
     for (const GlobalVariable &variable : module_->globals())
         if (variable.isDeclarationForLinker() && !variable.hasExternalWeakLinkage() &&
             !variable.getName().starts_with("llvm.") && variable.getName() != "__dso_handle")
-            names.push_back(
-                ((variable.isThreadLocal() ? "__emutls_v." : "") + variable.getName()).str());
+            names.push_back(((variable.isThreadLocal() ? StringRef(emulated_tls_prefix) : "") +
+                             variable.getName())
+                                .str());
     return names;
 }
 

@@ -271,7 +271,7 @@ size_t memory(jit_engine *engine)
     return engine->engine->memory();
 }
 
-void before_fork(bool (*hold)(), void (*release)(bool in_child))
+void before_fork(bool (*hold)(unsigned wait_ms), void (*release)(bool in_child))
 {
     kiln::Engine::before_fork(hold, release);
 }

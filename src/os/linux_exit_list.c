@@ -27,17 +27,14 @@ void os_exit_list_leave(void)
         count(-1);
 }
 
-bool os_exit_list_hold(void)
+bool os_exit_list_hold(unsigned wait_ms)
 {
-    pthread_mutex_lock(&mutex);
-    return threads == (depth ? 1 : 0);
-}
-
-void os_exit_list_hold_soon(void)
-{
-    enum { tries = 100 };
-    for (int i = 1; !os_exit_list_hold() && i < tries; i++) {
-        os_exit_list_release(false);
+    for (;; wait_ms--) {
+        pthread_mutex_lock(&mutex);
+        bool is_idle = threads == (depth ? 1 : 0);
+        if (is_idle || !wait_ms)
+            return is_idle;
+        pthread_mutex_unlock(&mutex);
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
 }

@@ -232,6 +232,10 @@ bool os_call_guarded(void (*function)(void *), void *argument, os_crash *crash);
 /* The functions that this thread is in, innermost first, by their first instruction, as far as loaded
  * objects export them; how many there are. */
 size_t os_running_functions(const void **functions, size_t capacity);
+/* Around a fork: in the child only the calls of the thread that forked go on. */
+void os_guard_before_fork(void);
+void os_guard_after_fork(bool in_child);
+
 /* ---- libc's list of exit handlers (linux_exit_list.c) ----
  *
  * glibc 2.36 does not reset its lock at a fork: in a child that is made while another thread is inside of
@@ -239,14 +243,9 @@ size_t os_running_functions(const void **functions, size_t capacity);
  * loader's calls, constructors and handlers. Nests. */
 void os_exit_list_enter(void);
 void os_exit_list_leave(void);
-/* Before a fork: keep others from entering; whether none was within. Released after it. */
-bool os_exit_list_hold(void);
-/* The same, once none is within, or after some 100 ms: handlers may wait for the thread that forks. */
-void os_exit_list_hold_soon(void);
+/* Before a fork: keep others from entering, once none is within, or after that time, since handlers may wait
+ * for the thread that forks; whether none is within. Released after it. */
+bool os_exit_list_hold(unsigned wait_ms);
 void os_exit_list_release(bool in_child);
-
-/* Around a fork: in the child only the calls of the thread that forked go on. */
-void os_guard_before_fork(void);
-void os_guard_after_fork(bool in_child);
 
 #endif

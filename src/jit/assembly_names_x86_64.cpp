@@ -1,5 +1,5 @@
-// assembly_names.cpp - see assembly_names.h. After GNU as, the manual's chapter 3 (Syntax), and LLVM's
-// reference manual, Inline Assembler Expressions.
+// assembly_names_x86_64.cpp - see assembly_names.h. After GNU as, the manual's chapters 3 (Syntax) and 9.16
+// (x86 dependent features), and LLVM's reference manual, Inline Assembler Expressions.
 #include "jit/assembly_names.h"
 
 #include "llvm/ADT/STLExtras.h"
